@@ -1,0 +1,27 @@
+package keyspace
+
+// Limits are the thresholds at which small values leave their compact
+// encodings, named after the directives of redis.conf. They are part of the
+// replicated state: they decide the order in which elements are met, so every
+// replica must hold the same.
+type Limits struct {
+	HashMaxListpackEntries int // hash-max-listpack-entries
+	HashMaxListpackValue   int // hash-max-listpack-value, bytes
+	ListMaxListpackSize    int // list-max-listpack-size: elements, or -1..-5 for 4 to 64 KiB a node
+	ListCompressDepth      int // list-compress-depth: kept and reported; nodes are not compressed
+	SetMaxIntsetEntries    int // set-max-intset-entries
+	ZsetMaxListpackEntries int // zset-max-listpack-entries
+	ZsetMaxListpackValue   int // zset-max-listpack-value, bytes
+}
+
+// DefaultLimits are those of Redis 7.0.
+func DefaultLimits() Limits {
+	return Limits{
+		HashMaxListpackEntries: 128,
+		HashMaxListpackValue:   64,
+		ListMaxListpackSize:    -2,
+		SetMaxIntsetEntries:    512,
+		ZsetMaxListpackEntries: 128,
+		ZsetMaxListpackValue:   64,
+	}
+}
