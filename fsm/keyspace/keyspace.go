@@ -1,0 +1,191 @@
+package keyspace
+
+import (
+	"slices"
+
+	"github.com/quorate/quorate/slots/hashslot"
+)
+
+// Keyspace is all the data of one group: its databases and the index of
+// expiries. Reads may run beside each other; a change needs the keyspace alone.
+type Keyspace struct {
+	Limits Limits
+
+	dbs  []*DB
+	due  expires
+	hook func(slot uint16)
+}
+
+// New returns an empty keyspace with the given number of databases.
+func New(databases int, limits Limits) *Keyspace {
+	ks := &Keyspace{Limits: limits}
+	ks.due.ks = ks
+	for range databases {
+		ks.dbs = append(ks.dbs, &DB{})
+	}
+	return ks
+}
+
+// Databases returns the number of databases.
+func (ks *Keyspace) Databases() int { return len(ks.dbs) }
+
+// DB returns database i.
+func (ks *Keyspace) DB(i int) *DB { return ks.dbs[i] }
+
+// BeforeWrite installs a function that is called with a slot before anything in
+// it changes, or removes it (nil). A snapshot uses it to save what it has not
+// saved yet.
+func (ks *Keyspace) BeforeWrite(hook func(slot uint16)) { ks.hook = hook }
+
+// Touch announces that a value of the slot is about to be changed in place.
+func (ks *Keyspace) Touch(slot uint16) {
+	if ks.hook != nil {
+		ks.hook(slot)
+	}
+}
+
+// Set gives key a value, which the keyspace takes over. A key that exists
+// keeps its expiry if keepTTL is set and loses it otherwise.
+func (ks *Keyspace) Set(db int, slot uint16, key []byte, v Value, keepTTL bool) {
+	ks.Touch(slot)
+	d := ks.dbs[db]
+	d.init()
+	if i := d.slots[slot].Find(key); i >= 0 {
+		e := d.slots[slot].At(i)
+		e.Value = v
+		if !keepTTL {
+			ks.persist(d, e)
+		}
+		return
+	}
+	d.slots[slot].Add(Entry{key: string(key), Value: v})
+	d.count(slot, 1)
+}
+
+// Delete removes key and reports whether it was there.
+func (ks *Keyspace) Delete(db int, slot uint16, key []byte) bool {
+	d := ks.dbs[db]
+	if d.slots == nil {
+		return false
+	}
+	dict := &d.slots[slot]
+	i := dict.Find(key)
+	if i < 0 {
+		return false
+	}
+	ks.Touch(slot)
+	ks.persist(d, dict.At(i))
+	if from := dict.Delete(i); from != i {
+		if moved := dict.At(i); moved.heap != 0 {
+			ks.due.heap[moved.heap-1].pos = uint32(i)
+		}
+	}
+	d.count(slot, -1)
+	return true
+}
+
+// SetExpire sets the expiry of a key that exists, in Unix milliseconds.
+func (ks *Keyspace) SetExpire(db int, slot uint16, key []byte, at int64) {
+	ks.Touch(slot)
+	d := ks.dbs[db]
+	i := d.slots[slot].Find(key)
+	e := d.slots[slot].At(i)
+	if e.heap == 0 {
+		d.expires++
+	} else {
+		ks.due.remove(int(e.heap - 1))
+	}
+	e.at = at
+	ks.due.push(due{at: at, db: uint16(db), slot: slot, pos: uint32(i)})
+}
+
+// Persist removes the expiry of a key and reports whether it had one.
+func (ks *Keyspace) Persist(db int, slot uint16, key []byte) bool {
+	d := ks.dbs[db]
+	e := d.Find(slot, key)
+	if e == nil || e.heap == 0 {
+		return false
+	}
+	ks.Touch(slot)
+	ks.persist(d, e)
+	return true
+}
+
+func (ks *Keyspace) persist(d *DB, e *Entry) {
+	if e.heap != 0 {
+		ks.due.remove(int(e.heap - 1))
+		e.at = 0
+		d.expires--
+	}
+}
+
+// NextExpired returns the key that comes due first, if its expiry is not after
+// now: database, slot and key. The key is a copy.
+func (ks *Keyspace) NextExpired(now int64) (db int, slot uint16, key []byte, ok bool) {
+	if len(ks.due.heap) == 0 || ks.due.heap[0].at > now {
+		return 0, 0, nil, false
+	}
+	top := &ks.due.heap[0]
+	return int(top.db), top.slot, []byte(ks.due.entry(top).key), true
+}
+
+// NextExpiry returns the earliest expiry of all keys in Unix milliseconds.
+func (ks *Keyspace) NextExpiry() (at int64, ok bool) {
+	if len(ks.due.heap) == 0 {
+		return 0, false
+	}
+	return ks.due.heap[0].at, true
+}
+
+// ExpirySum returns the sum of the expiries of one database's keys, for INFO's
+// avg_ttl. It walks all keys that have one.
+func (ks *Keyspace) ExpirySum(db int) (sum float64) {
+	for i := range ks.due.heap {
+		if int(ks.due.heap[i].db) == db {
+			sum += float64(ks.due.heap[i].at)
+		}
+	}
+	return sum
+}
+
+// Flush empties a database. The old content is returned and no longer belongs
+// to the keyspace, so that a snapshot can go on reading it.
+func (ks *Keyspace) Flush(db int) *DB {
+	old := ks.dbs[db]
+	ks.dbs[db] = &DB{}
+	if old.expires > 0 {
+		kept := slices.DeleteFunc(ks.due.heap, func(d due) bool { return int(d.db) == db })
+		ks.due.heap = nil
+		for _, d := range kept {
+			ks.due.push(d)
+		}
+	}
+	return old
+}
+
+// Swap exchanges two databases.
+func (ks *Keyspace) Swap(a, b int) {
+	if a == b {
+		return
+	}
+	for slot := range hashslot.Count {
+		ks.Touch(uint16(slot))
+	}
+	ks.dbs[a], ks.dbs[b] = ks.dbs[b], ks.dbs[a]
+	items := ks.due.heap
+	ks.due.heap = nil
+	for i := range items {
+		switch int(items[i].db) {
+		case a:
+			items[i].db = uint16(b)
+		case b:
+			items[i].db = uint16(a)
+		}
+	}
+	for _, d := range items {
+		ks.due.push(d)
+	}
+}
+
+// KeysInSlot returns the number of keys of database 0 in a slot.
+func (ks *Keyspace) KeysInSlot(slot uint16) int { return ks.dbs[0].Slot(slot).Len() }
