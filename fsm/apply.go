@@ -1,0 +1,193 @@
+package fsm
+
+import (
+	"fmt"
+
+	"github.com/quorate/quorate/resp"
+	"github.com/quorate/quorate/slots/hashslot"
+)
+
+// Apply runs one log entry. On the replica that proposed it, units are the
+// units it was made of: their reads run in their place among the writes and
+// the replies go to their sessions. Elsewhere units is nil and the writes come
+// from the entry's text. Both must do exactly the same to the state.
+//
+// An error means that this binary can't go on: see ErrEntry.
+func (m *Machine) Apply(index uint64, data []byte, units []*Unit) error {
+	h, body, err := ParseHeader(data)
+	if err != nil {
+		return fmt.Errorf("entry %d: %w", index, err)
+	}
+	last := m.index
+	m.now = max(m.now, h.Time)
+	m.index = index
+	m.mix(data)
+	m.expireDue(h.Expire)
+	seed := NewRand(h.Seed)
+	if units != nil {
+		for _, u := range units {
+			for i := range u.Ops {
+				m.runOp(&u.Ops[i], u.Reply, seed, last)
+			}
+		}
+		return nil
+	}
+	ops, err := parseOps(body, m.ks.Databases())
+	if err != nil {
+		return fmt.Errorf("entry %d: %w", index, err)
+	}
+	nobody := &resp.Writer{Discard: true}
+	for i := range ops {
+		o := &ops[i]
+		if o.tx == nil {
+			m.runOp(&o.op, nobody, seed, last)
+		} else if o.watch < 0 || uint64(o.watch) == last {
+			m.runTx(o.tx, nobody, seed)
+		}
+	}
+	return nil
+}
+
+// expireDue deletes up to budget keys whose time has come, earliest first.
+func (m *Machine) expireDue(budget int) {
+	for ; budget > 0; budget-- {
+		db, slot, key, ok := m.ks.NextExpired(m.now)
+		if !ok {
+			return
+		}
+		m.expire(db, slot, key)
+	}
+}
+
+func (m *Machine) runOp(op *Op, reply *resp.Writer, seed *Rand, last uint64) {
+	switch {
+	case op.Tx != nil:
+		// The same test as on the other replicas, which only have the index.
+		if op.Watch != nil && op.decided != last {
+			reply.NullArray()
+			return
+		}
+		m.runTx(op.Tx, reply, seed)
+	case op.Raw != nil:
+		reply.Raw(op.Raw)
+	default:
+		if slot := op.slot(m); !m.serves(slot) {
+			reply.Buf = m.redirect(reply.Buf, uint16(slot))
+			return
+		}
+		m.runCmd(op, reply, seed)
+	}
+}
+
+// runTx runs a transaction. Ownership is settled for the whole before its first
+// command: a transaction never stops half-way.
+func (m *Machine) runTx(tx []Op, reply *resp.Writer, seed *Rand) {
+	for i := range tx {
+		if tx[i].Cmd == nil {
+			continue
+		}
+		if slot := tx[i].slot(m); !m.serves(slot) {
+			if !reply.Discard {
+				reply.Buf = m.redirect(reply.Buf, uint16(slot))
+			}
+			return
+		}
+	}
+	reply.Array(len(tx))
+	for i := range tx {
+		if tx[i].Raw != nil {
+			reply.Raw(tx[i].Raw)
+		} else {
+			m.runCmd(&tx[i], reply, seed)
+		}
+	}
+}
+
+func (m *Machine) runCmd(op *Op, reply *resp.Writer, seed *Rand) {
+	call := WriteCall{ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m}}
+	if op.Cmd.Write == nil {
+		// A read draws from its own numbers: replicas that only see the
+		// writes must be at the same place in the entry's.
+		call.rand = Rand{seed.state ^ 0x5bf03635}
+		op.Cmd.Read(&call.ReadCall)
+	} else {
+		call.rand = Rand{seed.Uint64()}
+		op.Cmd.Write(&call)
+	}
+	m.Stats.Hits.Add(call.hits)
+	m.Stats.Misses.Add(call.misses)
+}
+
+// slot returns the hash slot of the step's keys, or -1. The session has made
+// sure that all keys of a command share it in cluster mode.
+func (o *Op) slot(m *Machine) int {
+	if m.owned == nil {
+		return -1
+	}
+	var buf [8]int
+	keys, _ := o.Cmd.AppendKeys(buf[:0], o.Args)
+	if len(keys) == 0 {
+		return -1
+	}
+	return int(hashslot.Of(o.Args[keys[0]]))
+}
+
+// Read runs a unit that only reads, at the time now, and reports true if its
+// replies are good. False means that a key had expired by now but not by the
+// time the group has committed; nothing is written, and the caller commits the
+// time first. The caller has made sure that the state is recent enough.
+func (m *Machine) Read(u *Unit, now int64, seed uint64) bool {
+	mark := len(u.Reply.Buf)
+	call := ReadCall{Writer: u.Reply, now: max(now, m.now), m: m, rand: Rand{seed}}
+	for i := range u.Ops {
+		op := &u.Ops[i]
+		switch {
+		case op.Raw != nil:
+			u.Reply.Raw(op.Raw)
+		case op.Tx != nil:
+			m.readTx(&call, op)
+		default:
+			m.readOne(&call, op)
+		}
+	}
+	if call.aged {
+		u.Reply.Buf = u.Reply.Buf[:mark]
+		return false
+	}
+	m.Stats.Hits.Add(call.hits)
+	m.Stats.Misses.Add(call.misses)
+	return true
+}
+
+func (m *Machine) readOne(call *ReadCall, op *Op) {
+	if slot := op.slot(m); !m.serves(slot) {
+		call.Buf = m.redirect(call.Buf, uint16(slot))
+		return
+	}
+	call.Args, call.DB = op.Args, op.DB
+	op.Cmd.Read(call)
+}
+
+func (m *Machine) readTx(call *ReadCall, op *Op) {
+	if !m.WatchHolds(op.Watch, call.now) {
+		call.NullArray()
+		return
+	}
+	for i := range op.Tx {
+		if o := &op.Tx[i]; o.Cmd != nil {
+			if slot := o.slot(m); !m.serves(slot) {
+				call.Buf = m.redirect(call.Buf, uint16(slot))
+				return
+			}
+		}
+	}
+	call.Array(len(op.Tx))
+	for i := range op.Tx {
+		if o := &op.Tx[i]; o.Raw != nil {
+			call.Raw(o.Raw)
+		} else {
+			call.Args, call.DB = o.Args, o.DB
+			o.Cmd.Read(call)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package fsm
+
+import (
+	"github.com/quorate/quorate/fsm/keyspace"
+	"github.com/quorate/quorate/resp"
+	"github.com/quorate/quorate/slots/hashslot"
+)
+
+// ReadCall is one run of a read command: arguments, the state as it is now, and
+// the reply. Handlers look up, check the type and answer; a lookup helper that
+// meets a value of the wrong type has written the error already.
+//
+// Arguments and everything looked up are valid until the handler returns.
+type ReadCall struct {
+	*resp.Writer
+	Args [][]byte // Args[0] is the command's name (a subcommand's name is Args[1])
+	DB   int
+
+	now  int64 // Unix ms; a key whose expiry is not after now is gone
+	m    *Machine
+	rand Rand
+
+	hits, misses int64
+	// aged is set when a key counted as gone by now but not yet by the time
+	// the group has committed: the answer must not be given before that time
+	// is committed, or a later leader with a slower clock could revive it.
+	aged bool
+}
+
+// Now returns the time of the call in Unix milliseconds.
+func (c *ReadCall) Now() int64 { return c.now }
+
+// Rand returns the call's random numbers: of the entry's seed in a write.
+func (c *ReadCall) Rand() *Rand { return &c.rand }
+
+// Limits returns the thresholds of the compact encodings.
+func (c *ReadCall) Limits() *keyspace.Limits { return &c.m.ks.Limits }
+
+// db returns the call's database.
+func (c *ReadCall) db() *keyspace.DB { return c.m.ks.DB(c.DB) }
+
+// peek returns the entry of key or nil if it is missing or expired. It doesn't
+// count as a hit or a miss.
+func (c *ReadCall) peek(key []byte) *keyspace.Entry {
+	return c.alive(c.db().Find(hashslot.Of(key), key))
+}
+
+// alive returns e, or nil if it has expired.
+func (c *ReadCall) alive(e *keyspace.Entry) *keyspace.Entry {
+	if e == nil {
+		return nil
+	}
+	if at := e.ExpireAt(); at != 0 && at <= c.now {
+		if at > c.m.now {
+			c.aged = true
+		}
+		return nil
+	}
+	return e
+}
+
+// find is peek, counted in keyspace_hits and keyspace_misses.
+func (c *ReadCall) find(key []byte) *keyspace.Entry {
+	e := c.peek(key)
+	if e == nil {
+		c.misses++
+	} else {
+		c.hits++
+	}
+	return e
+}
+
+// findKind is find for a value of one type. It returns nil, true for a missing
+// key, and nil, false after it has written WRONGTYPE.
+func (c *ReadCall) findKind(key []byte, kind keyspace.Kind) (*keyspace.Entry, bool) {
+	e := c.find(key)
+	if e != nil && e.Kind() != kind {
+		c.Error(errWrongType)
+		return nil, false
+	}
+	return e, true
+}
+
+// intArg parses argument i as an int64, or writes the error.
+func (c *ReadCall) intArg(i int) (int64, bool) {
+	n, ok := keyspace.ParseInt(c.Args[i])
+	if !ok {
+		c.Error(errNotInteger)
+	}
+	return n, ok
+}
+
+// WriteCall is one run of a write command. It can do all that a ReadCall can,
+// and change the state. Whatever it changes it announces: dirty for INFO and
+// the digest, modified for WATCH, notify for keyspace notifications.
+type WriteCall struct {
+	ReadCall
+}
+
+// modify returns the entry of key, ready to be changed in place, or nil if it is
+// missing. An expired key is deleted first.
+func (c *WriteCall) modify(key []byte) *keyspace.Entry {
+	slot := hashslot.Of(key)
+	e := c.db().Find(slot, key)
+	if e == nil {
+		c.misses++
+		return nil
+	}
+	if at := e.ExpireAt(); at != 0 && at <= c.now {
+		c.m.expire(c.DB, slot, key)
+		c.misses++
+		return nil
+	}
+	c.hits++
+	c.m.ks.Touch(slot)
+	return e
+}
+
+// modifyKind is modify for a value of one type; see findKind.
+func (c *WriteCall) modifyKind(key []byte, kind keyspace.Kind) (*keyspace.Entry, bool) {
+	e := c.modify(key)
+	if e != nil && e.Kind() != kind {
+		c.Error(errWrongType)
+		return nil, false
+	}
+	return e, true
+}
+
+// put sets key to v, which the keyspace takes over, and removes its expiry.
+func (c *WriteCall) put(key []byte, v keyspace.Value) {
+	c.m.ks.Set(c.DB, hashslot.Of(key), key, v, false)
+}
+
+// putKeepTTL sets key to v and leaves its expiry alone.
+func (c *WriteCall) putKeepTTL(key []byte, v keyspace.Value) {
+	c.m.ks.Set(c.DB, hashslot.Of(key), key, v, true)
+}
+
+// remove deletes key and reports whether it was there and not expired.
+func (c *WriteCall) remove(key []byte) bool {
+	if c.modify(key) == nil {
+		return false
+	}
+	return c.m.ks.Delete(c.DB, hashslot.Of(key), key)
+}
+
+// expireAt sets the expiry of an existing key in Unix milliseconds.
+func (c *WriteCall) expireAt(key []byte, at int64) {
+	c.m.ks.SetExpire(c.DB, hashslot.Of(key), key, at)
+}
+
+// persist removes the expiry of key and reports whether it had one.
+func (c *WriteCall) persist(key []byte) bool {
+	return c.m.ks.Persist(c.DB, hashslot.Of(key), key)
+}
+
+// changed announces that key was created, changed or deleted: class and event
+// are those of Redis's keyspace notifications ('$' "set", 'g' "del", ...).
+func (c *WriteCall) changed(class byte, event string, key []byte) {
+	c.modified(key)
+	c.notify(class, event, key)
+}
+
+// modified announces a change for WATCH, INFO's changes counter and the digest.
+func (c *WriteCall) modified(key []byte) { c.m.modified(c.DB, key) }
+
+// notify announces a keyspace event.
+func (c *WriteCall) notify(class byte, event string, key []byte) {
+	c.m.notify(class, event, c.DB, key)
+}

@@ -1,0 +1,68 @@
+package fsm
+
+import (
+	"strings"
+
+	"github.com/quorate/quorate/command"
+)
+
+// Command is a data command: exactly one of Read and Write is set, or neither
+// for a container with Subs.
+type Command struct {
+	command.Spec
+
+	Read  func(*ReadCall)
+	Write func(*WriteCall)
+
+	// Log returns the arguments to put into the log where they must not be
+	// those of the client: relative times become absolute. It returns args
+	// itself when there is nothing to change or the arguments are bad (the
+	// handler then replies the error, on every replica the same). It must
+	// describe exactly what Write does with args at the time now (Unix ms).
+	Log func(args [][]byte, now int64) [][]byte
+
+	Sub []*Command
+}
+
+// Commands returns all data commands. The order is that of the families.
+func Commands() []*Command {
+	var all []*Command
+	for _, family := range [][]*Command{
+		stringCommands,
+	} {
+		all = append(all, family...)
+	}
+	return all
+}
+
+// writesByName finds the commands that a log entry can name.
+var writesByName map[string]*Command
+
+func init() {
+	writesByName = map[string]*Command{}
+	for _, c := range append(Commands(), internalCommands...) {
+		if c.Write != nil {
+			writesByName[c.Name] = c
+		}
+		for _, s := range c.Sub {
+			if s.Write != nil {
+				writesByName[c.Name+" "+s.Name] = s
+			}
+		}
+	}
+}
+
+// findWrite returns the write command that args name, or nil.
+func findWrite(args [][]byte) *Command {
+	if len(args) == 0 {
+		return nil
+	}
+	name := strings.ToUpper(string(args[0]))
+	if c := writesByName[name]; c != nil {
+		return c
+	}
+	if len(args) > 1 {
+		return writesByName[name+" "+strings.ToUpper(string(args[1]))]
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package fsm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/tidwall/redcon"
+)
+
+// A log entry is AOF text: annotation lines, which begin with "#" and which
+// Redis's AOF loader skips, and write commands as RESP arrays. A dumped log can
+// be read by a person and parsed by Redis.
+//
+//	#q1 <time> <seed> <origin> <sequence> <expire>\r\n   always first
+//	#watch <index>\r\n                                   before a MULTI
+//	#<internal command> <arguments>\r\n                  see internal.go
+//	*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n            and so on
+//
+// time is Unix ms, seed and origin are hexadecimal, and "q1" is the version of
+// this format: a machine that doesn't know the version must stop.
+
+// Header is the first line of an entry.
+type Header struct {
+	Time   int64  // Unix ms by the leader's clock, never before an earlier entry's
+	Seed   uint64 // of everything random in the entry
+	Origin uint64 // the process that proposed it, drawn at its start
+	Seq    uint64 // counts the entries of an origin
+	Expire int    // how many expired keys the entry deletes at the most
+}
+
+// ErrEntry is returned for an entry that this binary can't understand. The node
+// must stop: to go on would let replicas diverge.
+var ErrEntry = errors.New("log entry can't be understood by this version")
+
+const entryVersion = "#q1 "
+
+// AppendHeader appends the header line.
+func AppendHeader(dst []byte, h Header) []byte {
+	dst = append(dst, entryVersion...)
+	dst = strconv.AppendInt(dst, h.Time, 10)
+	dst = append(dst, ' ')
+	dst = strconv.AppendUint(dst, h.Seed, 16)
+	dst = append(dst, ' ')
+	dst = strconv.AppendUint(dst, h.Origin, 16)
+	dst = append(dst, ' ')
+	dst = strconv.AppendUint(dst, h.Seq, 10)
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, int64(h.Expire), 10)
+	return append(dst, '\r', '\n')
+}
+
+// AppendUnit appends the write commands of a unit, with relative times made
+// absolute as of now. db is the database selected so far in the entry; the one
+// selected at the end is returned. applied is the index on which the decision
+// about watched keys rests.
+func AppendUnit(dst []byte, u *Unit, db int, now int64, applied uint64) ([]byte, int) {
+	for i := range u.Ops {
+		op := &u.Ops[i]
+		switch {
+		case op.Tx == nil:
+			dst, db = appendOp(dst, op, db, now)
+		case op.Writes():
+			if op.Watch != nil {
+				op.decided = applied
+				dst = append(dst, "#watch "...)
+				dst = strconv.AppendUint(dst, applied, 10)
+				dst = append(dst, '\r', '\n')
+			}
+			dst = append(dst, "*1\r\n$5\r\nMULTI\r\n"...)
+			for j := range op.Tx {
+				dst, db = appendOp(dst, &op.Tx[j], db, now)
+			}
+			dst = append(dst, "*1\r\n$4\r\nEXEC\r\n"...)
+		}
+	}
+	return dst, db
+}
+
+func appendOp(dst []byte, op *Op, db int, now int64) ([]byte, int) {
+	if op.Cmd == nil || op.Cmd.Write == nil {
+		return dst, db
+	}
+	if op.Args[0][0] == '#' {
+		dst = append(dst, bytes.Join(op.Args, []byte(" "))...)
+		return append(dst, '\r', '\n'), db
+	}
+	if op.DB != db {
+		n := strconv.Itoa(op.DB)
+		dst = redcon.AppendArray(dst, 2)
+		dst = redcon.AppendBulkString(dst, "SELECT")
+		dst = redcon.AppendBulkString(dst, n)
+		db = op.DB
+	}
+	args := op.Args
+	if op.Cmd.Log != nil {
+		args = op.Cmd.Log(args, now)
+	}
+	dst = redcon.AppendArray(dst, len(args))
+	for _, a := range args {
+		dst = redcon.AppendBulk(dst, a)
+	}
+	return dst, db
+}
+
+// ParseHeader reads the first line of an entry and returns the rest.
+func ParseHeader(data []byte) (h Header, rest []byte, err error) {
+	line, rest, ok := bytes.Cut(data, []byte("\r\n"))
+	if !ok || !bytes.HasPrefix(line, []byte(entryVersion)) {
+		return h, nil, fmt.Errorf("%w: header %.40q", ErrEntry, data)
+	}
+	n, err := fmt.Sscanf(string(line[len(entryVersion):]), "%d %x %x %d %d", &h.Time, &h.Seed, &h.Origin, &h.Seq, &h.Expire)
+	if err != nil || n != 5 {
+		return h, nil, fmt.Errorf("%w: header %.80q", ErrEntry, line)
+	}
+	return h, rest, nil
+}
+
+// parseOps turns the body of an entry back into steps with only the writes in
+// them. The arguments are slices of data.
+func parseOps(data []byte, databases int) (ops []loggedOp, err error) {
+	db, watch := 0, int64(-1)
+	var tx *loggedOp
+	for len(data) > 0 {
+		var args [][]byte
+		if data[0] == '#' {
+			line, rest, ok := bytes.Cut(data, []byte("\r\n"))
+			if !ok {
+				return nil, fmt.Errorf("%w: unfinished line %.40q", ErrEntry, data)
+			}
+			data, args = rest, bytes.Fields(line)
+		} else {
+			complete, found, _, rest, err := redcon.ReadNextCommand(data, nil)
+			if err != nil || !complete || len(found) == 0 {
+				return nil, fmt.Errorf("%w: at %.40q", ErrEntry, data)
+			}
+			data, args = rest, found
+		}
+		switch name := string(args[0]); {
+		case name == "#watch" && len(args) == 2:
+			if watch, err = strconv.ParseInt(string(args[1]), 10, 64); err != nil {
+				return nil, fmt.Errorf("%w: %q", ErrEntry, args)
+			}
+		case name == "SELECT" && len(args) == 2:
+			if db, err = strconv.Atoi(string(args[1])); err != nil || db < 0 || db >= databases {
+				return nil, fmt.Errorf("%w: database %q", ErrEntry, args[1])
+			}
+		case name == "MULTI" && tx == nil:
+			ops = append(ops, loggedOp{watch: watch, tx: []Op{}})
+			tx, watch = &ops[len(ops)-1], -1
+		case name == "EXEC" && tx != nil:
+			tx = nil
+		default:
+			cmd := findWrite(args)
+			if cmd == nil {
+				return nil, fmt.Errorf("%w: unknown command %.40q", ErrEntry, args[0])
+			}
+			op := Op{Cmd: cmd, Args: args, DB: db}
+			if tx != nil {
+				tx.tx = append(tx.tx, op)
+			} else {
+				ops = append(ops, loggedOp{op: op})
+			}
+		}
+	}
+	if tx != nil {
+		return nil, fmt.Errorf("%w: MULTI without EXEC", ErrEntry)
+	}
+	return ops, nil
+}
+
+// loggedOp is a step as a replica reads it from the log.
+type loggedOp struct {
+	op    Op
+	tx    []Op  // a transaction, if not nil
+	watch int64 // the index that must have been applied last, or -1
+}

@@ -1,0 +1,127 @@
+package fsm
+
+import (
+	"hash/crc64"
+	"sync/atomic"
+
+	"github.com/quorate/quorate/fsm/keyspace"
+	"github.com/quorate/quorate/slots/hashslot"
+)
+
+// Machine is the replicated state of one group. Apply needs it alone; Read and
+// the other methods that don't change it may run beside each other. The lock is
+// the caller's (package store).
+type Machine struct {
+	ks    *keyspace.Keyspace
+	now   int64    // largest time of any applied entry, Unix ms; it never goes back
+	index uint64   // Raft index of the last applied entry
+	owned *SlotSet // slots the group serves in cluster mode; nil: all of them
+	epoch uint64   // of the last change of owned, from the slot map
+	chain uint64   // rolling digest over entries and changes
+
+	watches Watches
+
+	redirect func(dst []byte, slot uint16) []byte
+
+	// Events is called with every keyspace event on every replica; nil: nobody
+	// listens. It must not block.
+	Events func(class byte, event string, db int, key []byte)
+
+	Stats Stats
+}
+
+// Stats are counters of this process, not part of the replicated state.
+type Stats struct {
+	Hits, Misses, Expired, Changes atomic.Int64
+}
+
+// Options configure a machine.
+type Options struct {
+	Databases int
+	Cluster   bool // own no slot until told
+	// Redirect appends the error reply for a command whose slot the group
+	// doesn't serve: -MOVED with the address known at the time.
+	Redirect func(dst []byte, slot uint16) []byte
+}
+
+// New returns an empty machine.
+func New(o Options) *Machine {
+	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect}
+	if o.Cluster {
+		m.owned = &SlotSet{}
+	}
+	return m
+}
+
+// Index returns the Raft index of the last applied entry.
+func (m *Machine) Index() uint64 { return m.index }
+
+// Now returns the machine's time: the largest of all applied entries.
+func (m *Machine) Now() int64 { return m.now }
+
+// Chain returns the rolling digest: replicas that applied the same index have
+// the same.
+func (m *Machine) Chain() uint64 { return m.chain }
+
+// Keyspace returns the data, for reading.
+func (m *Machine) Keyspace() *keyspace.Keyspace { return m.ks }
+
+// Owned returns the slots the group serves, nil for all, and the epoch of that
+// decision.
+func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
+
+// serves reports whether the group serves the slot.
+func (m *Machine) serves(slot int) bool {
+	return m.owned == nil || slot < 0 || m.owned.Has(uint16(slot))
+}
+
+var crcTable = crc64.MakeTable(crc64.ECMA)
+
+func (m *Machine) mix(b []byte) { m.chain = crc64.Update(m.chain, crcTable, b) }
+
+func (m *Machine) modified(db int, key []byte) {
+	m.mix(key)
+	m.Stats.Changes.Add(1)
+	m.watches.touch(db, key)
+}
+
+func (m *Machine) notify(class byte, event string, db int, key []byte) {
+	if m.Events != nil {
+		m.Events(class, event, db, key)
+	}
+}
+
+// expire deletes a key whose time has come.
+func (m *Machine) expire(db int, slot uint16, key []byte) {
+	m.ks.Delete(db, slot, key)
+	m.modified(db, key)
+	m.Stats.Expired.Add(1)
+	m.notify('x', "expired", db, key)
+}
+
+// SlotSet is a set of hash slots.
+type SlotSet [hashslot.Count / 64]uint64
+
+// Has reports whether slot is in the set.
+func (s *SlotSet) Has(slot uint16) bool { return s[slot/64]>>(slot%64)&1 != 0 }
+
+// Add adds the slots from first to last.
+func (s *SlotSet) Add(first, last uint16) {
+	for i := int(first); i <= int(last); i++ {
+		s[i/64] |= 1 << (i % 64)
+	}
+}
+
+// Ranges calls visit for every maximal run of slots, in order.
+func (s *SlotSet) Ranges(visit func(first, last uint16)) {
+	for i := 0; i < hashslot.Count; i++ {
+		if !s.Has(uint16(i)) {
+			continue
+		}
+		first := i
+		for i+1 < hashslot.Count && s.Has(uint16(i+1)) {
+			i++
+		}
+		visit(uint16(first), uint16(i))
+	}
+}
