@@ -260,7 +260,7 @@ func (p *pipe) truncateLocked(rng *rand.Rand) {
 	if keep == len(p.segments) {
 		return
 	}
-	p.shut = nil // an end that was sent may be lost as well; resetLocked sends another
+	p.shut = nil                     // an end that was sent may be lost as well; resetLocked sends another
 	if p.segments[keep].end == nil { // in the middle of a segment
 		p.segments[keep].data = p.segments[keep].data[:rng.IntN(len(p.segments[keep].data)+1)]
 		keep++
