@@ -45,6 +45,7 @@ type Members struct {
 // Image is a Map as it stands in snapshots and entries.
 type Image struct {
 	Cluster string            `json:"cluster"`
+	Version uint64            `json:"version"`
 	Epoch   uint64            `json:"epoch"`
 	Nodes   []*Node           `json:"nodes"`
 	Groups  []*Group          `json:"groups"`
@@ -61,7 +62,7 @@ type Assignment struct {
 
 // Image returns the map in its stored form, sorted.
 func (m *Map) Image() *Image {
-	im := &Image{Cluster: m.Cluster, Epoch: m.Epoch, Founded: m.Founded}
+	im := &Image{Cluster: m.Cluster, Version: m.Version, Epoch: m.Epoch, Founded: m.Founded}
 	for _, id := range m.NodeIDs() {
 		im.Nodes = append(im.Nodes, m.Nodes[id])
 	}
@@ -77,7 +78,7 @@ func (m *Map) Image() *Image {
 // Map returns the map of an image, or an error if it makes no sense.
 func (im *Image) Map() (*Map, error) {
 	m := NewMap()
-	m.Cluster, m.Epoch = im.Cluster, im.Epoch
+	m.Cluster, m.Version, m.Epoch = im.Cluster, im.Version, im.Epoch
 	for _, n := range im.Nodes {
 		m.Nodes[n.ID] = n
 	}

@@ -18,7 +18,7 @@ func Found(cluster string, nodes []*Node) (*Map, error) {
 		return nil, errors.New("a cluster needs an ID and a node")
 	}
 	m := NewMap()
-	m.Cluster, m.Epoch = cluster, 1
+	m.Cluster, m.Version, m.Epoch = cluster, 1, 1
 	for _, n := range nodes {
 		if m.Nodes[n.ID] != nil {
 			return nil, errors.New("node " + n.ID + " is named twice")

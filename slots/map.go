@@ -42,6 +42,7 @@ type Group struct {
 // Map is one state of the cluster. A published Map never changes.
 type Map struct {
 	Cluster string                 // ID of the cluster, 40 hexadecimal digits; "" before it is formed
+	Version uint64                 // counts all changes
 	Epoch   uint64                 // counts the changes of slots and leaders
 	Nodes   map[string]*Node       // by ID
 	Groups  map[uint32]*Group      // by ID
@@ -54,9 +55,10 @@ func NewMap() *Map {
 	return &Map{Nodes: map[string]*Node{}, Groups: map[uint32]*Group{}, Founded: map[string]string{}}
 }
 
-// Clone returns a copy that shares nothing.
+// Clone returns a copy of the next version, which shares nothing with m.
 func (m *Map) Clone() *Map {
 	c := *m
+	c.Version++
 	c.Nodes, c.Groups, c.Founded = map[string]*Node{}, map[uint32]*Group{}, map[string]string{}
 	for id, n := range m.Nodes {
 		copied := *n
