@@ -3,7 +3,9 @@ package peer
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -359,31 +361,54 @@ func TestSnapshotNeverReachesRaft(t *testing.T) {
 	})
 }
 
-// TestChunkChecksum: a flipped bit in a chunk is noticed.
-func TestChunkChecksum(t *testing.T) {
-	var wire bytes.Buffer
-	chunk := func(seq uint64, data string, sum uint32) {
-		f := appendUint32(beginFrame(nil, kindChunk, seq), sum)
+// TestChunkReader: whatever is wrong with a stream, Raft's reader ends with an
+// error that stays, and io.EOF means that everything has arrived.
+func TestChunkReader(t *testing.T) {
+	chunk := func(seq uint64, data string) []byte {
+		f := appendUint32(beginFrame(nil, kindChunk, seq), crc32.Checksum([]byte(data), castagnoli))
 		f = append(f, data...)
 		endFrame(f, 0, 0)
-		wire.Write(f)
+		return f
 	}
-	chunk(1, "hello", 0x9a71bb4c)
-	chunk(2, "jello", 0x9a71bb4c)
-	r := &chunkReader{fr: newFrameReader(&wire, chunkFrame, chunkFrame), left: 10, limit: time.Hour, timer: time.NewTimer(time.Hour)}
-	b, err := io.ReadAll(r)
-	if string(b) != "hello" || !errors.Is(err, ErrProtocol) {
-		t.Errorf("%q, %v", b, err)
+	end := func(total uint64) []byte {
+		f := binary.BigEndian.AppendUint64(beginFrame(nil, kindEnd, 0), total)
+		endFrame(f, 0, 0)
+		return f
 	}
-	if _, again := r.Read(b); again != err {
-		t.Errorf("then %v", again)
+	flipped := chunk(2, "world")
+	flipped[len(flipped)-1] ^= 1
+	for name, c := range map[string]struct {
+		frames [][]byte
+		data   string
+		want   error
+	}{
+		"good":        {[][]byte{chunk(1, "hello"), chunk(2, "world"), end(10)}, "helloworld", nil},
+		"flipped bit": {[][]byte{chunk(1, "hello"), flipped, end(10)}, "hello", ErrProtocol},
+		"ended early": {[][]byte{chunk(1, "hello"), end(5)}, "hello", ErrProtocol},
+		"wrong total": {[][]byte{chunk(1, "hello"), chunk(2, "world"), end(11)}, "helloworld", ErrProtocol},
+		"chunk lost":  {[][]byte{chunk(1, "hello"), chunk(3, "world"), end(10)}, "hello", ErrProtocol},
+		"too long":    {[][]byte{chunk(1, "hello"), chunk(2, "worlds")}, "hello", ErrProtocol},
+		"broke":       {[][]byte{chunk(1, "hello"), chunk(2, "world")[:20]}, "hello", io.ErrUnexpectedEOF},
+		"never ended": {[][]byte{chunk(1, "hello"), chunk(2, "world")}, "helloworld", io.ErrUnexpectedEOF},
+		"empty chunk": {[][]byte{chunk(1, "")}, "", ErrProtocol},
+		"other frame": {[][]byte{end(10)[:4], {frameVersion, kindPing, 0, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 8)}, "", ErrProtocol},
+	} {
+		wire := bytes.NewReader(bytes.Join(c.frames, nil))
+		r := &chunkReader{fr: newFrameReader(wire, chunkFrame, chunkFrame), left: 10, limit: time.Hour, timer: time.NewTimer(time.Hour)}
+		b, err := io.ReadAll(r)
+		if string(b) != c.data || !errors.Is(err, c.want) {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
+		if _, again := r.Read(make([]byte, 1)); c.want != nil && again != err {
+			t.Errorf("%s: then %v", name, again)
+		}
 	}
 }
 
 // TestSnapshotDoesNotHoldUpHeartbeats: while a snapshot is stuck, everything else goes on.
 func TestSnapshotDoesNotHoldUpHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, a, b, ga, gb := pair(t)
+		_, _, b, ga, gb := pair(t)
 		register(b)
 		gb.SetHeartbeatHandler(success)
 		gb.SetState(func() (uint64, bool) { return 1, true })
@@ -403,6 +428,5 @@ func TestSnapshotDoesNotHoldUpHeartbeats(t *testing.T) {
 		if err := <-ended; !errors.Is(err, ErrTimeout) || time.Since(start) > 11*time.Second {
 			t.Errorf("stuck snapshot: %v after %v", err, time.Since(start))
 		}
-		_ = a
 	})
 }
