@@ -78,8 +78,8 @@ type frameReader struct {
 
 const (
 	readBuffer  = 64 << 10
-	strangeStep = 64 << 10 // first allocation for an end not known to be of our cluster
-	trustedStep = 1 << 20
+	strangeStep = 64 << 10           // first allocation for an end not known to be of our cluster
+	trustedStep = 2<<20 + readBuffer // a batch of the default size in one piece
 )
 
 func newFrameReader(r io.Reader, buffer, maxFrame int) *frameReader {
