@@ -228,7 +228,7 @@ func (c *ReadCall) replyExpiry(base int64, seconds bool) {
 	}
 	left := at - base
 	if seconds {
-		left = (left + 500) / 1000
+		left = int64((uint64(left) + 500) / 1000) // left is positive, and the sum may not fit
 	}
 	c.Int(left)
 }
