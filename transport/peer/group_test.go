@@ -229,6 +229,13 @@ func TestClosingAGroupEndsItsCalls(t *testing.T) {
 		if d := time.Since(start); d != 0 {
 			t.Errorf("took %v", d)
 		}
+		if err := ga.AppendEntries(id, "b:17001", &req, new(raft.AppendEntriesResponse)); !errors.Is(err, ErrClosed) {
+			t.Errorf("append afterwards: %v", err)
+		}
+		snap := raft.InstallSnapshotRequest{RPCHeader: header("a")}
+		if err := ga.InstallSnapshot(id, "b:17001", &snap, new(raft.InstallSnapshotResponse), strings.NewReader("")); !errors.Is(err, ErrClosed) {
+			t.Errorf("snapshot afterwards: %v", err)
+		}
 		if g := a.Group(1); g == ga || g != a.Group(1) {
 			t.Error("a closed group came back")
 		}

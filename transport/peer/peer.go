@@ -8,11 +8,13 @@
 // slow group delays nobody else. A snapshot travels over a connection of its own
 // to the same port, because it would otherwise hold up heartbeats.
 //
+//	mux.go          listener, connections, Close, the monitor of silent ends
 //	handshake.go    who is at the other end, and of which cluster
 //	frame.go        frame layout and bounded reading
 //	codec*.go       the bytes of the Raft messages
 //	outbox.go       flush combining: many small frames, one system call
 //	link.go         dialling, redialling
+//	call.go         one request: encoding, reuse
 //	outgoing.go     the dialled connection: pending calls, time limits
 //	incoming.go     the accepted connection: dispatch
 //	group*.go       raft.Transport for one group

@@ -151,7 +151,7 @@ func leader(t testing.TB, members map[string]*member) *member {
 	return found
 }
 
-// apply applies entries and waits for them; with retry, again on whoever leads.
+// apply applies entries, all in flight together, and waits for them.
 func apply(t testing.TB, m *member, count, size int) {
 	t.Helper()
 	futures := make([]raft.ApplyFuture, count)

@@ -5,7 +5,8 @@
 // it heals, and the writer notices nothing until its buffer is full.
 //
 // It uses only package time and works in a testing/synctest bubble. Random
-// choices come from one seed. Deadlines of connections are not supported:
+// choices come from one seed, in the order in which goroutines ask for them: a
+// seed repeats the choices, not their assignment. Deadlines of connections are not supported:
 // setting one returns os.ErrNoDeadline.
 package simnet
 
