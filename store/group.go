@@ -53,9 +53,10 @@ type Group struct {
 	machine *fsm.Machine
 	pending *batch // the entry in flight, until it was applied or given up
 
-	queue  queue
-	origin uint64
-	seq    uint64 // of the proposer goroutine
+	queue    queue
+	requests sync.Pool // of *request; of this group alone, as channels belong to one simulation
+	origin   uint64
+	seq      uint64 // of the proposer goroutine
 
 	readTime  atomic.Int64 // largest time at which a read was answered, Unix ms
 	expiring  atomic.Bool  // active expiry is on (DEBUG SET-ACTIVE-EXPIRE)
@@ -84,6 +85,7 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 		o.Wall = func() int64 { return time.Now().UnixMilli() }
 	}
 	g := &Group{opt: o, log: o.Replica.Logger, machine: fsm.New(o.Machine), origin: newOrigin(), stopped: make(chan struct{})}
+	g.requests.New = func() any { return &request{done: make(chan error, 1)} }
 	g.expiring.Store(true)
 	g.queue.init(o.QueueBytes)
 	g.snapshots.init()
@@ -283,11 +285,7 @@ func (f groupFSM) Apply(l *raft.Log) any {
 func (f groupFSM) Snapshot() (raft.FSMSnapshot, error) {
 	f.g.mu.Lock()
 	defer f.g.mu.Unlock()
-	s, err := f.g.machine.BeginSnapshot()
-	if err != nil {
-		return nil, err
-	}
-	return &groupSnapshot{f.g, s}, nil
+	return &groupSnapshot{f.g, f.g.machine.BeginSnapshot()}, nil
 }
 
 // Restore implements raft.FSM: a fresh machine takes the old one's place when

@@ -25,8 +25,6 @@ type request struct {
 	done  chan error // capacity 1
 }
 
-var requests = sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }}
-
 // propose queues a unit and waits for its answer.
 func (g *Group) propose(u *fsm.Unit) error {
 	if d := g.opt.Replica.Disk; d != nil && d.Full() && len(u.Ops) > 0 {
@@ -40,11 +38,11 @@ func (g *Group) propose(u *fsm.Unit) error {
 		u.Reply = &resp.Writer{Discard: true}
 	}
 	mark := len(u.Reply.Buf)
-	q := requests.Get().(*request)
+	q := g.requests.Get().(*request)
 	q.unit, q.bytes = u, size
 	if err := g.queue.push(q); err != nil {
 		q.unit = nil
-		requests.Put(q)
+		g.requests.Put(q)
 		return err
 	}
 	err := <-q.done
@@ -52,7 +50,7 @@ func (g *Group) propose(u *fsm.Unit) error {
 		u.Reply.Buf = u.Reply.Buf[:mark]
 	}
 	q.unit = nil
-	requests.Put(q)
+	g.requests.Put(q)
 	return err
 }
 

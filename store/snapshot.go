@@ -132,15 +132,14 @@ type groupSnapshot struct {
 
 // Persist implements raft.FSMSnapshot; it runs while entries are applied.
 func (s *groupSnapshot) Persist(sink raft.SnapshotSink) error {
-	w := &countingWriter{w: sink}
-	err := s.s.WriteTo(w, s.g.mu.RLocker())
+	size, err := s.s.WriteTo(sink, s.g.mu.RLocker())
 	if err == nil {
 		err = sink.Close()
 	} else {
 		err = errors.Join(err, sink.Cancel())
 	}
 	s.g.snapshots.mu.Lock()
-	s.g.snapshots.p.LastBytes = w.n
+	s.g.snapshots.p.LastBytes = size
 	s.g.snapshots.mu.Unlock()
 	return err
 }
@@ -150,15 +149,4 @@ func (s *groupSnapshot) Release() {
 	s.g.mu.Lock()
 	defer s.g.mu.Unlock()
 	s.s.Release()
-}
-
-type countingWriter struct {
-	w interface{ Write([]byte) (int, error) }
-	n int64
-}
-
-func (c *countingWriter) Write(b []byte) (int, error) {
-	n, err := c.w.Write(b)
-	c.n += int64(n)
-	return n, err
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/hashicorp/raft"
@@ -13,6 +14,7 @@ import (
 // the new term beside the old candidate, who would then be granted a vote
 // without the check of its log (hashicorp/raft issue 661).
 const (
+	keyTerm     = "CurrentTerm"
 	keyVoteTerm = "LastVoteTerm"
 	keyVoteCand = "LastVoteCand"
 	keyVote     = "quorate-vote" // term (8 bytes, big endian), then candidate
@@ -28,8 +30,15 @@ type voteStore struct {
 	pending uint64
 }
 
-// SetUint64 implements raft.StableStore.
+// SetUint64 implements raft.StableStore. A term never goes back: the library's
+// fast path for heartbeats could try (hashicorp/raft issue 695), and a node that
+// forgets a term may vote twice in it.
 func (s *voteStore) SetUint64(key []byte, n uint64) error {
+	if string(key) == keyTerm {
+		if old, err := s.StableStore.GetUint64(key); err == nil && n < old {
+			return fmt.Errorf("term would go back from %d to %d", old, n)
+		}
+	}
 	if string(key) != keyVoteTerm {
 		return s.StableStore.SetUint64(key, n)
 	}

@@ -167,10 +167,9 @@ func do(n *node.Node, args ...string) (reply string, redirected bool, err error)
 	return string(w.Buf), false, err
 }
 
-// settled waits for calm and checks that all replicas of each group that
-// applied the same index have the same state.
+// settled waits, when nobody writes any more, until all replicas have applied
+// the same entries, and checks that those at the same index have the same state.
 func (c *cluster) settled() {
-	c.wait("calm after the faults", time.Minute, c.served)
 	c.wait("equal replicas", time.Minute, func() bool {
 		type state struct{ index, chain uint64 }
 		states := map[uint32]map[state]bool{}

@@ -46,7 +46,7 @@ func faultRun(t *testing.T, seed uint64) *workload {
 		time.Sleep(time.Duration(100+c.rng.IntN(3000)) * time.Millisecond)
 		undo()
 	}
-	c.settled()
+	c.wait("calm after the faults", time.Minute, c.served)
 	w.finish(200)
 	c.settled()
 	return w
