@@ -259,6 +259,31 @@ func TestListAppendNodeRefuses(t *testing.T) {
 	}
 }
 
+// TestListAppendNodeLarge: nodes larger than any limit are taken apart.
+func TestListAppendNodeLarge(t *testing.T) {
+	var l List
+	var model [][]byte
+	lp := listpack.New()
+	for i := range 40000 {
+		v := strconv.AppendInt(nil, int64(i)*12345, 10)
+		if i == 777 {
+			v = bytes.Repeat([]byte("x"), 100000)
+		}
+		lp, model = lp.Append(v), append(model, v)
+	}
+	for range 2 {
+		if err := l.AppendNode(lp.Clone(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.check(t, append(model, model...))
+	for i := range l.Nodes() {
+		if data, plain := l.Node(i); len(data) > 65536 && !plain {
+			t.Fatalf("node %d has %d bytes", i, len(data))
+		}
+	}
+}
+
 // TestListPlain: a large element stands alone, and a node that replacements
 // have made too large is split.
 func TestListPlain(t *testing.T) {
@@ -282,6 +307,84 @@ func TestListPlain(t *testing.T) {
 	for i := range l.Nodes() {
 		if data, _ := l.Node(i); len(data) > 8192 {
 			t.Fatalf("node %d of %d bytes", i, len(data))
+		}
+	}
+}
+
+// TestListNodeBorders: the last size and count that still join a node.
+func TestListNodeBorders(t *testing.T) {
+	check := func(fill, first, second, want int) {
+		t.Helper()
+		lim := DefaultLimits()
+		lim.ListMaxListpackSize = fill
+		var l List
+		l.PushRight(make([]byte, first), &lim)
+		l.PushRight(make([]byte, second), &lim)
+		if l.Nodes() != want {
+			t.Errorf("list-max-listpack-size %d, elements of %d and %d bytes: %d nodes, want %d",
+				fill, first, second, l.Nodes(), want)
+		}
+	}
+	// An element of 1000 bytes makes a listpack of 1011.
+	check(-1, 1000, 4096-8-1011, 1)
+	check(-1, 1000, 4096-8-1011+1, 2)
+	check(-2, 1000, 8192-8-1011, 1)
+	check(-2, 1000, 8192-8-1011+1, 2)
+	check(-5, 1000, 65536-8-1011, 1)
+	check(-5, 1000, 65536-8-1011+1, 2)
+	check(-6, 1000, 65536-8-1011, 1)
+	check(2, 1000, 8192-8-1011, 1)
+	check(2, 1000, 8192-8-1011+1, 2)
+	check(1, 1, 1, 2)
+	check(0, 1, 1, 2)
+
+	lim := DefaultLimits()
+	node := func(size int) *listNode { // of a listpack of size bytes
+		return &listNode{data: listpack.New().Append(make([]byte, size-11)), count: 1}
+	}
+	if !node(4100).mergeable(node(4099), &lim) || node(4100).mergeable(node(4100), &lim) {
+		t.Error("the border of merging is not at 8192 bytes")
+	}
+	lim.ListMaxListpackSize = 1
+	if node(100).mergeable(node(100), &lim) {
+		t.Error("merged two elements where one is allowed")
+	}
+}
+
+// TestListInsertKeepsNodesFull: inserting in the middle of full nodes splits
+// them, but doesn't leave a trail of small ones.
+func TestListInsertKeepsNodesFull(t *testing.T) {
+	r := seeded(t)
+	lim := DefaultLimits()
+	var l List
+	for i := range 4000 {
+		l.PushRight(strconv.AppendInt(nil, int64(i), 10), &lim)
+	}
+	v := bytes.Repeat([]byte("v"), 60)
+	for range 2000 {
+		l.InsertAfter(strconv.AppendInt(nil, int64(r.IntN(4000)), 10), v, &lim)
+		if most := 2*l.bytes/8192 + 2; l.Nodes() > most {
+			t.Fatalf("%d nodes for %d bytes, want at most %d", l.Nodes(), l.bytes, most)
+		}
+	}
+}
+
+// TestListRemoveFromManyNodes would take minutes if every node that runs empty
+// moved all those behind it.
+func TestListRemoveFromManyNodes(t *testing.T) {
+	lim := DefaultLimits()
+	lim.ListMaxListpackSize = 1
+	for _, count := range []int{0, -1 << 40} {
+		var l List
+		const n = 300000
+		for i := range n {
+			l.PushRight([]byte{'a' + byte(i%2)}, &lim)
+		}
+		if got := l.Remove(count, []byte("b")); got != n/2 || l.Nodes() != n/2 || l.Len() != n/2 {
+			t.Fatalf("Remove = %d, %d nodes left", got, l.Nodes())
+		}
+		if v, _ := l.Index(n/2-1, new(listpack.Scratch)); string(v) != "a" {
+			t.Fatalf("the last element is %q", v)
 		}
 	}
 }
@@ -355,7 +458,7 @@ func TestListQueue(t *testing.T) {
 			}
 			oldest++
 		}
-		if cap(l.nodes.buf) > 4000 {
+		if cap(l.nodes.buf) > 1500 {
 			t.Errorf("left %v: %d places for %d nodes", left, cap(l.nodes.buf), l.Nodes())
 		}
 	}
