@@ -30,7 +30,8 @@ type assignment struct {
 //
 // Source: Redis 7.0 docs for CONFIG SET. The order of the checks is Redis's
 // too: first names, flags and duplicates of all pairs, then the values, then
-// the hooks.
+// the hooks. So is the spelling of the name in an error: as typed in the first
+// phase, as in the table later.
 func (c *Config) Set(args []string, local bool) error {
 	if len(args) == 0 || len(args)%2 != 0 {
 		return ErrSyntax
@@ -87,11 +88,11 @@ func checkNames(args []string, s *Settings, local bool) ([]assignment, error) {
 		case d == nil:
 			return nil, fmt.Errorf("Unknown option or number of arguments for CONFIG SET - '%s'", args[i])
 		case d.flags&immutable != 0:
-			return nil, setError(name, errImmutable)
+			return nil, setError(args[i], errImmutable)
 		case d.flags&protected != 0 && !protectedAllowed:
-			return nil, setError(name, errProtected)
+			return nil, setError(args[i], errProtected)
 		case seen[name]: // a name and its alias are two names to Redis: the last wins
-			return nil, setError(name, errDuplicate)
+			return nil, setError(args[i], errDuplicate)
 		}
 		seen[name] = true
 		assignments = append(assignments, assignment{name, d, args[i+1]})
