@@ -1,20 +1,19 @@
 package keyspace
 
-import (
-	"slices"
-
-	"github.com/quorate/quorate/slots/hashslot"
-)
+import "slices"
 
 // Keyspace is all the data of one group: its databases and the index of
 // expiries. Reads may run beside each other; a change needs the keyspace alone.
 type Keyspace struct {
 	Limits Limits
 
-	dbs  []*DB
-	due  expires
-	hook func(slot uint16)
+	dbs   []*DB
+	due   expires
+	hooks []*beforeWrite
 }
+
+// beforeWrite is a hook. It is compared by address.
+type beforeWrite struct{ call func(slot uint16) }
 
 // New returns an empty keyspace with the given number of databases.
 func New(databases int, limits Limits) *Keyspace {
@@ -32,15 +31,25 @@ func (ks *Keyspace) Databases() int { return len(ks.dbs) }
 // DB returns database i.
 func (ks *Keyspace) DB(i int) *DB { return ks.dbs[i] }
 
-// BeforeWrite installs a function that is called with a slot before anything in
-// it changes, or removes it (nil). A snapshot uses it to save what it has not
-// saved yet.
-func (ks *Keyspace) BeforeWrite(hook func(slot uint16)) { ks.hook = hook }
+// BeforeWrite installs a function that is called with a slot before any of its
+// keys changes, in any database, and returns a function that removes it. A
+// snapshot uses it to save what it has not saved yet.
+//
+// Flush and Swap don't call it: they change which databases the keyspace has,
+// not what is in one. Who wants to know the databases as they were keeps what
+// DB returned.
+func (ks *Keyspace) BeforeWrite(hook func(slot uint16)) (remove func()) {
+	h := &beforeWrite{hook}
+	ks.hooks = append(ks.hooks, h)
+	return func() {
+		ks.hooks = slices.DeleteFunc(ks.hooks, func(other *beforeWrite) bool { return other == h })
+	}
+}
 
 // Touch announces that a value of the slot is about to be changed in place.
 func (ks *Keyspace) Touch(slot uint16) {
-	if ks.hook != nil {
-		ks.hook(slot)
+	for _, h := range ks.hooks {
+		h.call(slot)
 	}
 }
 
@@ -167,9 +176,6 @@ func (ks *Keyspace) Flush(db int) *DB {
 func (ks *Keyspace) Swap(a, b int) {
 	if a == b {
 		return
-	}
-	for slot := range hashslot.Count {
-		ks.Touch(uint16(slot))
 	}
 	ks.dbs[a], ks.dbs[b] = ks.dbs[b], ks.dbs[a]
 	items := ks.due.heap

@@ -114,6 +114,17 @@ func (lp LP) Delete(p, n int) LP {
 	return lp
 }
 
+// Concat adds all elements of other, which stays as it is, behind the last.
+func (lp LP) Concat(other LP) LP {
+	count, more := lp.count(), other.count()
+	end := lp.End()
+	entries := other[headerSize:other.End()]
+	lp = lp.resize(end, end, len(entries))
+	copy(lp[end:], entries)
+	lp.setCount(min(count+more, unknownCount))
+	return lp
+}
+
 // splice puts an entry for value in the place of lp[p:end], which is empty or
 // one entry.
 func (lp LP) splice(p, end int, value []byte) LP {

@@ -247,6 +247,23 @@ func TestManyElements(t *testing.T) {
 	}
 }
 
+func TestConcat(t *testing.T) {
+	pack := func(n int) (lp LP) {
+		lp = New()
+		for i := range n {
+			lp = lp.Append(strconv.AppendInt(nil, int64(i), 10))
+		}
+		return lp
+	}
+	for _, sizes := range [][2]int{{0, 0}, {0, 3}, {3, 0}, {2, 5}, {65000, 534}, {65000, 535}, {65600, 1}} {
+		a, b := pack(sizes[0]), pack(sizes[1])
+		want := append(contents(t, a), contents(t, b)...)
+		if got := contents(t, a.Concat(b)); !slices.EqualFunc(got, want, bytes.Equal) {
+			t.Errorf("%v: %d elements, want %d", sizes, len(got), len(want))
+		}
+	}
+}
+
 func TestReadsDoNotAllocate(t *testing.T) {
 	lp := New()
 	for i := range 20 {

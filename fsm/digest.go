@@ -1,0 +1,110 @@
+package fsm
+
+import (
+	"crypto/sha1"
+	"encoding/binary"
+	"math"
+	"strconv"
+
+	"github.com/quorate/quorate/fsm/keyspace"
+	"github.com/quorate/quorate/slots/hashslot"
+)
+
+// digest is what DEBUG DIGEST adds up: equal for equal data, however it is held
+// and in whatever order it was written. The way it is computed is that of Redis
+// 7.0's DEBUG DIGEST, so that the two can be compared.
+type digest [sha1.Size]byte
+
+// xor adds something whose order doesn't matter.
+func (d *digest) xor(b []byte) {
+	sum := sha1.Sum(b)
+	for i := range d {
+		d[i] ^= sum[i]
+	}
+}
+
+// mix adds something whose order matters.
+func (d *digest) mix(b []byte) {
+	d.xor(b)
+	*d = sha1.Sum(d[:])
+}
+
+func (d *digest) mixNumber(n uint32) {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], n)
+	d.mix(b[:])
+}
+
+// Digest returns what DEBUG DIGEST replies: 20 zero bytes for no data at all,
+// otherwise a function of all keys, values and whether they have an expiry. It
+// reads everything.
+func (m *Machine) Digest() [20]byte {
+	var total digest
+	for n := range m.ks.Databases() {
+		db := m.ks.DB(n)
+		if db.Len() == 0 {
+			continue
+		}
+		total.mixNumber(uint32(n))
+		for slot := range hashslot.Count {
+			keys := db.Slot(uint16(slot))
+			for i := range keys.Len() {
+				e := keys.At(i)
+				var d digest
+				d.mix([]byte(e.Key()))
+				d.entry(e)
+				for j := range total {
+					total[j] ^= d[j]
+				}
+			}
+		}
+	}
+	return total
+}
+
+// DigestValue returns what DEBUG DIGEST-VALUE replies for one key: 20 zero
+// bytes if it is missing. An expired key that was not deleted yet is there, as
+// it is for Digest.
+func (m *Machine) DigestValue(db int, key []byte) [20]byte {
+	var d digest
+	if e := m.ks.DB(db).Find(hashslot.Of(key), key); e != nil {
+		d.entry(e)
+	}
+	return d
+}
+
+// redisTypes are the numbers of Redis's object types.
+var redisTypes = map[keyspace.Kind]uint32{
+	keyspace.KindString: 0, keyspace.KindList: 1, keyspace.KindSet: 2, keyspace.KindZSet: 3, keyspace.KindHash: 4,
+}
+
+func (d *digest) entry(e *keyspace.Entry) {
+	d.mixNumber(redisTypes[e.Kind()])
+	switch e.Kind() {
+	case keyspace.KindString:
+		var buf [20]byte
+		d.mix(e.Str(buf[:]))
+	}
+	if e.ExpireAt() != 0 {
+		d.xor([]byte("!!expire!!"))
+	}
+}
+
+// pair adds two things that belong together, such as a field and its value.
+func (d *digest) pair(first, second []byte) {
+	var one digest
+	one.mix(first)
+	one.mix(second)
+	d.xor(one[:])
+}
+
+// appendG17 appends f as C prints it with "%.17g".
+func appendG17(dst []byte, f float64) []byte {
+	switch {
+	case math.IsInf(f, 1):
+		return append(dst, "inf"...)
+	case math.IsInf(f, -1):
+		return append(dst, "-inf"...)
+	}
+	return strconv.AppendFloat(dst, f, 'g', 17, 64)
+}

@@ -1,0 +1,74 @@
+package keyspace
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// NewListValue returns a value that is l, which it takes over.
+func NewListValue(l *List) Value { return Value{p: unsafe.Pointer(l), kind: KindList} }
+
+// NewSetValue returns a value that is s, which it takes over.
+func NewSetValue(s *Set) Value { return Value{p: unsafe.Pointer(s), kind: KindSet} }
+
+// NewZSetValue returns a value that is z, which it takes over.
+func NewZSetValue(z *ZSet) Value { return Value{p: unsafe.Pointer(z), kind: KindZSet} }
+
+// NewHashValue returns a value that is h, which it takes over.
+func NewHashValue(h *Hash) Value { return Value{p: unsafe.Pointer(h), kind: KindHash} }
+
+// List returns the list that the value is. The caller has checked the kind: it
+// panics for another one, like the methods below.
+func (v *Value) List() *List { return (*List)(v.object(KindList)) }
+
+// Set returns the set that the value is.
+func (v *Value) Set() *Set { return (*Set)(v.object(KindSet)) }
+
+// ZSet returns the sorted set that the value is.
+func (v *Value) ZSet() *ZSet { return (*ZSet)(v.object(KindZSet)) }
+
+// Hash returns the hash that the value is.
+func (v *Value) Hash() *Hash { return (*Hash)(v.object(KindHash)) }
+
+func (v *Value) object(kind Kind) unsafe.Pointer {
+	if v.kind != kind {
+		panic(fmt.Sprintf("keyspace: a %s used as a %s", v.kind, kind))
+	}
+	return v.p
+}
+
+// Clone returns a value with the same content that shares nothing that can
+// change with v.
+func (v *Value) Clone() Value {
+	switch v.kind {
+	case KindList:
+		return NewListValue(v.List().Clone())
+	case KindSet:
+		return NewSetValue(v.Set().Clone())
+	case KindZSet:
+		return NewZSetValue(v.ZSet().Clone())
+	case KindHash:
+		return NewHashValue(v.Hash().Clone())
+	}
+	if v.enc == encInt {
+		return *v
+	}
+	c := NewRawString(v.bytes())
+	c.enc = v.enc
+	return c
+}
+
+// Encoding returns what OBJECT ENCODING replies.
+func (v *Value) Encoding() string {
+	switch v.kind {
+	case KindList:
+		return v.List().Encoding()
+	case KindSet:
+		return v.Set().Encoding()
+	case KindZSet:
+		return v.ZSet().Encoding()
+	case KindHash:
+		return v.Hash().Encoding()
+	}
+	return v.StringEncoding()
+}

@@ -1,0 +1,232 @@
+package rdb
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"github.com/quorate/quorate/fsm/keyspace"
+)
+
+// Decoder reads a file record by record. It must be read up to io.EOF: only
+// then is the checksum verified. Not safe for concurrent use.
+type Decoder struct {
+	// Limits choose how collections are held, as Redis does when it loads. Nil
+	// means that an Encoder has written the file: collections are held exactly
+	// as they were, and the checksum can't have been switched off.
+	Limits *keyspace.Limits
+
+	src     source
+	version int
+	db      int
+	keyRoom []byte // memory of the last record's key
+	room    []byte // memory of the last text
+	done    error
+}
+
+// RecordKind tells what a Record is.
+type RecordKind uint8
+
+// The kinds of records.
+const (
+	AuxField RecordKind = iota + 1 // Name and Text
+	SizeHint                       // DB, Keys and Expires; not to be trusted
+	KeyValue                       // DB, Key, ExpireAt and Value
+)
+
+// Record is one piece of a file. Name, Text and Key are valid until the next
+// call of Next, the Value is the caller's.
+type Record struct {
+	Kind          RecordKind
+	Name, Text    []byte
+	DB            int
+	Keys, Expires uint64
+	Key           []byte
+	ExpireAt      int64 // Unix ms; 0: none
+	Value         keyspace.Value
+}
+
+// NewDecoder returns a decoder that takes all of r. It buffers.
+func NewDecoder(r io.Reader) *Decoder { return &Decoder{src: newSource(r)} }
+
+// Next returns the next record, or io.EOF behind the end of a file that is
+// complete and has the right checksum and nothing behind it. Any other error is
+// an *Error, and final unless it is ErrEmptyKey.
+func (d *Decoder) Next() (Record, error) {
+	if d.done != nil {
+		return Record{}, d.done
+	}
+	if d.version == 0 {
+		if err := d.header(); err != nil {
+			return Record{}, d.fail(err)
+		}
+	}
+	rec, err := d.next()
+	if err != nil {
+		return rec, d.fail(err)
+	}
+	return rec, nil
+}
+
+func (d *Decoder) fail(err error) error {
+	if !errors.Is(err, io.EOF) {
+		err = &Error{Offset: d.src.offset(), Err: err}
+	}
+	if !errors.Is(err, ErrEmptyKey) {
+		d.done = err
+	}
+	return err
+}
+
+func (d *Decoder) header() error {
+	b, err := d.src.append(make([]byte, 0, 9), 9)
+	if err != nil {
+		return err
+	}
+	if string(b[:5]) != "REDIS" {
+		return malformed("the file begins with %q", b)
+	}
+	version, err := strconv.ParseUint(string(b[5:]), 10, 16)
+	if err != nil || version == 0 {
+		return malformed("version %q", b[5:])
+	}
+	if version > maxVersion {
+		return fmt.Errorf("%w: version %d", ErrUnsupported, version)
+	}
+	d.version = int(version)
+	return nil
+}
+
+func (d *Decoder) next() (Record, error) {
+	expireAt := int64(0)
+	for {
+		op, err := d.src.byte()
+		if err != nil {
+			return Record{}, err
+		}
+		if name := unsupported[op]; name != "" {
+			return Record{}, fmt.Errorf("%w: %s", ErrUnsupported, name)
+		}
+		if expireAt != 0 && op >= smallestOpcode && op != opFreq && op != opIdle {
+			return Record{}, malformed("opcode 0x%02x between an expiry and its key", op)
+		}
+		switch op {
+		case opEOF:
+			return Record{}, d.end()
+		case opAux:
+			return d.aux()
+		case opSelectDB:
+			var n uint64
+			if n, err = d.src.count(); err == nil && n > math.MaxInt32 {
+				err = malformed("database %d", n)
+			}
+			d.db = int(n)
+		case opResizeDB:
+			return d.sizes()
+		case opExpire:
+			var at uint32
+			at, err = d.src.uint32()
+			expireAt = 1000 * int64(int32(at))
+		case opExpireMs:
+			var at uint64
+			at, err = d.src.uint64()
+			expireAt = int64(at)
+		case opFreq: // how often the key was used: not kept
+			_, err = d.src.byte()
+		case opIdle: // since when it was not: not kept
+			_, err = d.src.count()
+		default:
+			return d.key(op, expireAt)
+		}
+		if err != nil {
+			return Record{}, err
+		}
+		if (op == opExpire || op == opExpireMs) && expireAt <= 0 {
+			return Record{}, malformed("expiry %d", expireAt)
+		}
+	}
+}
+
+func (d *Decoder) aux() (rec Record, err error) {
+	rec.Kind = AuxField
+	name, err := d.bytes(&d.keyRoom)
+	if err != nil {
+		return rec, err
+	}
+	rec.Name = name
+	rec.Text, err = d.bytes(&d.room)
+	return rec, err
+}
+
+func (d *Decoder) sizes() (rec Record, err error) {
+	rec.Kind, rec.DB = SizeHint, d.db
+	if rec.Keys, err = d.src.count(); err == nil {
+		rec.Expires, err = d.src.count()
+	}
+	return rec, err
+}
+
+func (d *Decoder) key(valueType byte, expireAt int64) (rec Record, err error) {
+	rec.Kind, rec.DB, rec.ExpireAt = KeyValue, d.db, expireAt
+	if rec.Key, err = d.bytes(&d.keyRoom); err != nil {
+		return rec, err
+	}
+	if rec.Value, err = d.value(valueType); err != nil {
+		err = fmt.Errorf("key %.80q: %w", rec.Key, err)
+	}
+	return rec, err
+}
+
+// end verifies the checksum, which versions before 5 don't have and which is
+// zero if Redis was told to leave it out, and that nothing follows.
+func (d *Decoder) end() error {
+	want := d.src.sum()
+	if d.version >= 5 {
+		got, err := d.src.uint64()
+		if err != nil {
+			return err
+		}
+		if got != want && (got != 0 || d.Limits == nil) {
+			return fmt.Errorf("%w: %016x in the file, its bytes give %016x", ErrChecksum, got, want)
+		}
+	}
+	err := d.src.fill()
+	if err == nil {
+		return malformed("bytes behind the end")
+	}
+	return err
+}
+
+// text reads a string that is valid until room is used again. Room that a
+// large string has taken is not kept.
+func (d *Decoder) text(room *[]byte) (text, error) {
+	t, err := d.src.text(*room)
+	if err == nil && cap(t.b) > cap(*room) && cap(t.b) <= sourceBuffer {
+		*room = t.b
+	}
+	return t, err
+}
+
+// bytes is text as bytes.
+func (d *Decoder) bytes(room *[]byte) ([]byte, error) {
+	t, err := d.text(room)
+	if err == nil && t.isInt {
+		*room = strconv.AppendInt((*room)[:0], t.n, 10)
+		return *room, nil
+	}
+	return t.b, err
+}
+
+// blob reads a string as bytes of its own.
+func (d *Decoder) blob() ([]byte, error) {
+	t, err := d.src.text(nil)
+	if err != nil {
+		return nil, err
+	}
+	if t.isInt {
+		return strconv.AppendInt(nil, t.n, 10), nil
+	}
+	return t.b, nil
+}

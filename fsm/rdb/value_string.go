@@ -1,0 +1,46 @@
+package rdb
+
+import "github.com/quorate/quorate/fsm/keyspace"
+
+// embstrMax is the length up to which a string that is loaded counts as
+// "embstr" and not as "raw".
+const embstrMax = 44
+
+// stringValue writes a string.
+//
+// The format doesn't tell whether a short string is held as "raw", as APPEND
+// leaves it, or as what a loader makes of the same text: "embstr" or "int". A
+// replica that was restored would then answer OBJECT ENCODING differently from
+// the others. So a short raw string is written with a length one byte longer
+// than it needs to be, which every reader of RDB understands and which Redis
+// never does by itself.
+func (e *Encoder) stringValue(v *keyspace.Value) byte {
+	if n, ok := v.Int(); ok {
+		e.number(n)
+		return typeString
+	}
+	b := v.Str(nil)
+	switch {
+	case e.likeRedis:
+		e.text(b)
+	case v.StringEncoding() == "raw" && len(b) <= embstrMax:
+		e.buf = append(e.buf, len14, byte(len(b)))
+		e.buf = append(e.buf, b...)
+	default:
+		e.blob(b)
+	}
+	return typeString
+}
+
+func (d *Decoder) stringValue() (keyspace.Value, error) {
+	t, err := d.text(&d.room)
+	switch {
+	case err != nil:
+		return keyspace.Value{}, err
+	case t.isInt:
+		return keyspace.NewInt(t.n), nil
+	case t.long && len(t.b) <= embstrMax:
+		return keyspace.NewRawString(t.b), nil
+	}
+	return keyspace.NewString(t.b), nil
+}

@@ -1,0 +1,151 @@
+package fsm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/quorate/quorate/fsm/rdb"
+	"github.com/quorate/quorate/slots/hashslot"
+)
+
+// ErrSnapshot is returned, with details, for a file that is sound as RDB but no
+// state for a machine with the given options.
+var ErrSnapshot = errors.New("snapshot can't be restored")
+
+// Restore reads a snapshot into a new machine. It returns either the complete
+// state, its checksum verified, or an error.
+//
+// A file that a stock Redis has written is welcome too: the machine then has
+// index 0 and time 0, the limits are the defaults, and collections are held as
+// those tell. In cluster mode such a file says nothing about who owns slots, so
+// the machine owns none.
+func Restore(r io.Reader, o Options) (*Machine, error) {
+	m := New(o)
+	d := rdb.NewDecoder(r)
+	d.Limits = &m.ks.Limits
+	own := map[string]string{}
+	for {
+		rec, err := d.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			if err := m.restoreState(own, o.Cluster); err != nil {
+				return nil, err
+			}
+			return m, nil
+		case errors.Is(err, rdb.ErrEmptyKey) && len(own) == 0:
+			continue // an old bug of Redis; it ignores such keys as well
+		case err != nil:
+			return nil, fmt.Errorf("restore: %w", err)
+		}
+		switch rec.Kind {
+		case rdb.AuxField:
+			if name := string(rec.Name); strings.HasPrefix(name, "quorate-") {
+				if _, twice := own[name]; twice {
+					return nil, fmt.Errorf("%w: field %s twice", ErrSnapshot, name)
+				}
+				own[name] = string(rec.Text)
+				d.Limits = nil // what we have written comes back as it was
+			}
+		case rdb.KeyValue:
+			if err := m.restoreKey(&rec); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+func (m *Machine) restoreKey(rec *rdb.Record) error {
+	if rec.DB >= m.ks.Databases() {
+		return fmt.Errorf("%w: database %d of %d", ErrSnapshot, rec.DB, m.ks.Databases())
+	}
+	slot := hashslot.Of(rec.Key)
+	if m.ks.DB(rec.DB).Find(slot, rec.Key) != nil {
+		return fmt.Errorf("%w: key %.80q twice in database %d", ErrSnapshot, rec.Key, rec.DB)
+	}
+	m.ks.Set(rec.DB, slot, rec.Key, rec.Value, false)
+	if rec.ExpireAt != 0 {
+		m.ks.SetExpire(rec.DB, slot, rec.Key, rec.ExpireAt)
+	}
+	return nil
+}
+
+// restoreState sets everything but the keys. own is empty for a file of a stock
+// Redis.
+func (m *Machine) restoreState(own map[string]string, cluster bool) (err error) {
+	if len(own) == 0 {
+		return nil
+	}
+	if own[auxFormat] != snapshotFormat {
+		return fmt.Errorf("%w: format %q", ErrSnapshot, own[auxFormat])
+	}
+	// A field too many is a part of the state that would be lost.
+	if len(own) != len(auxOwn) {
+		return fmt.Errorf("%w: %d fields of state, %d are known", ErrSnapshot, len(own), len(auxOwn))
+	}
+	for _, name := range auxOwn {
+		if _, ok := own[name]; !ok {
+			return fmt.Errorf("%w: no field %s", ErrSnapshot, name)
+		}
+	}
+	bad := func(name string) error {
+		return fmt.Errorf("%w: field %s is %.80q", ErrSnapshot, name, own[name])
+	}
+	if m.index, err = strconv.ParseUint(own[auxIndex], 10, 64); err != nil {
+		return bad(auxIndex)
+	}
+	if m.now, err = strconv.ParseInt(own[auxTime], 10, 64); err != nil {
+		return bad(auxTime)
+	}
+	if m.chain, err = strconv.ParseUint(own[auxChain], 16, 64); err != nil {
+		return bad(auxChain)
+	}
+	if m.epoch, err = strconv.ParseUint(own[auxEpoch], 10, 64); err != nil {
+		return bad(auxEpoch)
+	}
+	if cluster == (own[auxOwned] == ownsAll) {
+		return fmt.Errorf("%w: it is of a server with another setting of cluster-enabled", ErrSnapshot)
+	}
+	if !m.parseOwned(own[auxOwned]) {
+		return bad(auxOwned)
+	}
+	if !m.parseLimits(own[auxLimits]) {
+		return bad(auxLimits)
+	}
+	return nil
+}
+
+func (m *Machine) parseOwned(text string) bool {
+	if text == ownsAll {
+		m.owned = nil
+		return true
+	}
+	m.owned = &SlotSet{}
+	for _, r := range strings.Fields(text) {
+		from, to, _ := strings.Cut(r, "-")
+		first, err1 := strconv.ParseUint(from, 10, 14)
+		last, err2 := strconv.ParseUint(to, 10, 14)
+		if err1 != nil || err2 != nil || first > last {
+			return false
+		}
+		m.owned.Add(uint16(first), uint16(last))
+	}
+	return true
+}
+
+func (m *Machine) parseLimits(text string) bool {
+	words := strings.Fields(text)
+	if len(words) != 2*len(limitNames) {
+		return false
+	}
+	for i, name := range limitNames {
+		n, err := strconv.Atoi(words[2*i+1])
+		if words[2*i] != name || err != nil {
+			return false
+		}
+		*m.LimitNamed(name) = n
+	}
+	return true
+}

@@ -1,0 +1,203 @@
+package fsm
+
+import (
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/quorate/quorate/fsm/keyspace"
+	"github.com/quorate/quorate/fsm/rdb"
+	"github.com/quorate/quorate/slots/hashslot"
+)
+
+// Snapshot is the state of a machine at one moment, on its way to an RDB file
+// while the machine goes on.
+//
+// Nothing is copied when it begins. WriteTo walks the hash slots; a slot that
+// is about to change before the walk has reached it is serialised first, by the
+// goroutine that applies, and kept until the walk gets there. So the file holds
+// the slots in order whatever was written meanwhile, and replicas at the same
+// index write the same bytes. A database that is flushed or swapped meanwhile
+// is walked where it is: the snapshot has its own list of them.
+//
+// One slot is serialised in one go, under the read lock or by the applier: a
+// single huge collection makes others wait as long as its serialisation takes.
+// In the worst case, when every slot is written before the walk gets to it, the
+// serialised state is in memory once as a whole.
+//
+// Everything here is guarded by the group's lock. WriteTo changes the fields
+// while it holds the lock for reading, which is enough: it is the only one who
+// changes them then, and nobody else looks.
+type Snapshot struct {
+	head    []byte
+	dbs     []*keyspace.DB
+	walker  rdb.Encoder
+	applier rdb.Encoder
+	next    int               // slots below it are written or in the walker's hands
+	pending map[uint16][]byte // slots the applier has saved
+	remove  func()
+}
+
+// BeginSnapshot opens a snapshot of the state as it is now. It needs the
+// machine alone and takes a moment that doesn't depend on the amount of data.
+// Release must follow. Several snapshots can be open.
+func (m *Machine) BeginSnapshot() *Snapshot {
+	s := &Snapshot{head: m.snapshotHead(), pending: map[uint16][]byte{}}
+	for i := range m.ks.Databases() {
+		s.dbs = append(s.dbs, m.ks.DB(i))
+	}
+	s.remove = m.ks.BeforeWrite(s.save)
+	return s
+}
+
+// Release closes the snapshot, whether WriteTo has succeeded, failed or was
+// never called; WriteTo must not be running. It needs the machine alone, like
+// BeginSnapshot.
+func (s *Snapshot) Release() {
+	s.remove()
+	s.dbs, s.pending, s.next = nil, nil, hashslot.Count
+}
+
+// batch is how many bytes are collected under one hold of the lock, and
+// batchSlots how many slots are looked at.
+const (
+	batch      = 64 << 10
+	batchSlots = 256
+)
+
+// WriteTo writes the snapshot as an RDB file and returns its size. It runs
+// beside the machine, holding rlock, which must keep Apply out, for one batch
+// at a time and never while it writes. It can be called once.
+func (s *Snapshot) WriteTo(w io.Writer, rlock sync.Locker) (int64, error) {
+	out := rdb.NewWriter(w)
+	_, err := out.Write(s.head)
+	for more := true; more && err == nil; {
+		var saved []byte
+		rlock.Lock()
+		saved, more = s.collect()
+		rlock.Unlock()
+		if _, err = out.Write(s.walker.Bytes()); err == nil && saved != nil {
+			_, err = out.Write(saved)
+		}
+	}
+	if err == nil {
+		err = out.Finish()
+	}
+	if err != nil {
+		// Nobody will read it: the applier need not save any more.
+		rlock.Lock()
+		s.next, s.pending = hashslot.Count, nil
+		rlock.Unlock()
+	}
+	return out.Written(), err
+}
+
+// collect serialises the next slots for the walker. It stops behind a slot that
+// the applier has saved, and returns that to be written next.
+func (s *Snapshot) collect() (saved []byte, more bool) {
+	s.walker.Reset()
+	for n := 0; n < batchSlots && s.next < hashslot.Count && s.walker.Len() < batch; n++ {
+		slot := uint16(s.next)
+		s.next++
+		if b, ok := s.pending[slot]; ok {
+			delete(s.pending, slot)
+			return b, s.next < hashslot.Count
+		}
+		s.encode(&s.walker, slot)
+	}
+	return nil, s.next < hashslot.Count
+}
+
+// save serialises a slot that is about to change. The applier calls it.
+func (s *Snapshot) save(slot uint16) {
+	if int(slot) < s.next {
+		return
+	}
+	if _, twice := s.pending[slot]; twice {
+		return
+	}
+	s.encode(&s.applier, slot)
+	s.pending[slot] = s.applier.Take()
+}
+
+// encode serialises one slot of all databases, the keys in their order in
+// memory: added in this order they come to lie in it again.
+func (s *Snapshot) encode(e *rdb.Encoder, slot uint16) {
+	for n, db := range s.dbs {
+		keys := db.Slot(slot)
+		if keys.Len() == 0 {
+			continue
+		}
+		e.SelectDB(n)
+		for i := range keys.Len() {
+			k := keys.At(i)
+			e.Key(k.Key(), k.ExpireAt(), &k.Value)
+		}
+	}
+}
+
+// Names of the auxiliary fields that carry the machine's own state. Redis
+// ignores them.
+const (
+	auxFormat = "quorate-format" // of these fields
+	auxIndex  = "quorate-index"  // of the last applied entry
+	auxTime   = "quorate-time"   // of the machine, Unix ms
+	auxChain  = "quorate-chain"  // the rolling digest, hexadecimal
+	auxOwned  = "quorate-owned"  // slot ranges, or "all" outside cluster mode
+	auxEpoch  = "quorate-epoch"  // of the decision about them
+	auxLimits = "quorate-limits" // directive and value, and so on
+
+	snapshotFormat = "1"
+	ownsAll        = "all"
+)
+
+var auxOwn = []string{auxFormat, auxIndex, auxTime, auxChain, auxOwned, auxEpoch, auxLimits}
+
+// snapshotHead returns what stands in front of the keys.
+func (m *Machine) snapshotHead() []byte {
+	var e rdb.Encoder
+	e.Header()
+	e.Aux("redis-ver", "7.0.15")
+	e.Aux("redis-bits", strconv.Itoa(strconv.IntSize))
+	e.Aux("ctime", strconv.FormatInt(m.now/1000, 10))
+	e.Aux(auxFormat, snapshotFormat)
+	e.Aux(auxIndex, strconv.FormatUint(m.index, 10))
+	e.Aux(auxTime, strconv.FormatInt(m.now, 10))
+	e.Aux(auxChain, strconv.FormatUint(m.chain, 16))
+	e.Aux(auxOwned, formatOwned(m.owned))
+	e.Aux(auxEpoch, strconv.FormatUint(m.epoch, 10))
+	e.Aux(auxLimits, m.formatLimits())
+	for i := range m.ks.Databases() {
+		if db := m.ks.DB(i); db.Len() > 0 {
+			e.SelectDB(i)
+			e.ResizeDB(db.Len(), db.Expires())
+		}
+	}
+	return e.Bytes()
+}
+
+func formatOwned(owned *SlotSet) string {
+	if owned == nil {
+		return ownsAll
+	}
+	var ranges []string
+	owned.Ranges(func(first, last uint16) {
+		ranges = append(ranges, strconv.Itoa(int(first))+"-"+strconv.Itoa(int(last)))
+	})
+	return strings.Join(ranges, " ")
+}
+
+// limitNames are the directives of keyspace.Limits.
+var limitNames = []string{
+	"hash-max-listpack-entries", "hash-max-listpack-value", "list-max-listpack-size", "list-compress-depth",
+	"set-max-intset-entries", "zset-max-listpack-entries", "zset-max-listpack-value",
+}
+
+func (m *Machine) formatLimits() string {
+	var words []string
+	for _, name := range limitNames {
+		words = append(words, name, strconv.Itoa(*m.LimitNamed(name)))
+	}
+	return strings.Join(words, " ")
+}
