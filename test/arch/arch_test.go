@@ -21,6 +21,7 @@ var layers = [][]string{
 	{""}, // main
 	{"admin"},
 	{"transport"},
+	{"node"},
 	{"transport/peer"},
 	{"store"},
 	{"slots"},
@@ -118,6 +119,8 @@ func TestAllowed(t *testing.T) {
 	}{
 		{"", "store", true},
 		{"store", "fsm", true},
+		{"node", "transport/peer", true},
+		{"node", "transport", false},
 		{"fsm", "store", false},
 		{"fsm/keyspace", "fsm", false},
 		{"fsm", "fsm/rdb", true},
