@@ -162,12 +162,28 @@ func dump(ks *keyspace.Keyspace) string {
 }
 
 // dumpValue returns the content of a value in its order.
-func dumpValue(v *keyspace.Value) []string {
-	if v.Kind() != keyspace.KindString {
-		panic("dumpValue has to learn about " + v.Kind().String())
+func dumpValue(v *keyspace.Value) (parts []string) {
+	one := func(b []byte) bool {
+		parts = append(parts, string(b))
+		return true
 	}
-	var buf [20]byte
-	return []string{string(v.Str(buf[:]))}
+	two := func(a, b []byte) bool { return one(a) && one(b) }
+	switch v.Kind() {
+	case keyspace.KindString:
+		var buf [20]byte
+		one(v.Str(buf[:]))
+	case keyspace.KindList:
+		v.List().Each(func(_ int, value []byte) bool { return one(value) })
+	case keyspace.KindSet:
+		v.Set().Each(one)
+	case keyspace.KindZSet:
+		v.ZSet().Range(0, v.ZSet().Len(), false, func(member []byte, score float64) bool {
+			return two(member, keyspace.AppendFloat(nil, score))
+		})
+	case keyspace.KindHash:
+		v.Hash().Each(two)
+	}
+	return parts
 }
 
 func hasTip(c *Command, tip string) bool {
