@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/quorate/quorate/test/wire"
 )
 
 // Options describe a cluster to start. The zero value is three Quorate nodes
@@ -32,7 +30,9 @@ type Kind interface {
 	Binary() (string, error)
 	// Args returns the command line of node i of a cluster on these ports.
 	Args(ports []int, i int, dir string) []string
-	// Form is called once, when all nodes answer.
+	// Alive returns nil when the node answers at all, before the cluster is formed.
+	Alive(ctx context.Context, addr string) error
+	// Form is called once, when all nodes are alive.
 	Form(ctx context.Context, c *Cluster) error
 	// Ready returns nil when the node serves; it is asked again until it does.
 	Ready(ctx context.Context, addr string) error
@@ -101,11 +101,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		}
 	}
 	for i := range c.nodes {
-		err := c.waitFor(ctx, i, func() error {
-			_, err := wire.Once(ctx, c.Addr(i), replyTimeout, "PING")
-			return err
-		})
-		if err != nil {
+		if err := c.waitFor(ctx, i, func() error { return c.kind.Alive(ctx, c.Addr(i)) }); err != nil {
 			return err
 		}
 	}

@@ -31,6 +31,9 @@ func (q Quorate) Args(ports []int, i int, dir string) []string {
 	return args
 }
 
+// Alive pings.
+func (Quorate) Alive(ctx context.Context, addr string) error { return ping(ctx, addr) }
+
 // Form has nothing to do: the nodes find each other.
 func (Quorate) Form(context.Context, *Cluster) error { return nil }
 
@@ -57,6 +60,9 @@ func (RedisCluster) Args(ports []int, i int, dir string) []string {
 	return []string{"--port", strconv.Itoa(ports[i]), "--dir", dir, "--bind", "127.0.0.1", "--save", "",
 		"--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--appendonly", "yes"}
 }
+
+// Alive pings.
+func (RedisCluster) Alive(ctx context.Context, addr string) error { return ping(ctx, addr) }
 
 // Form runs redis-cli --cluster create.
 func (k RedisCluster) Form(ctx context.Context, c *Cluster) error {
@@ -94,11 +100,16 @@ func (Redis) Args(ports []int, i int, dir string) []string {
 		"--save", "", "--appendonly", "no"}
 }
 
+// Alive pings.
+func (Redis) Alive(ctx context.Context, addr string) error { return ping(ctx, addr) }
+
 // Form has nothing to do.
 func (Redis) Form(context.Context, *Cluster) error { return nil }
 
-// Ready asks for a PONG, which a loading server refuses.
-func (Redis) Ready(ctx context.Context, addr string) error {
+// Ready pings, which a loading server refuses.
+func (Redis) Ready(ctx context.Context, addr string) error { return ping(ctx, addr) }
+
+func ping(ctx context.Context, addr string) error {
 	_, err := wire.Once(ctx, addr, replyTimeout, "PING")
 	return err
 }
