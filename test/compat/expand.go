@@ -46,7 +46,7 @@ func (g *Generator) sequence(t string) (args []string, rest string) {
 			}
 		case '<':
 			times := 1 + g.r.IntN(4)
-			if g.oneIn(60) {
+			if g.oneIn(40) {
 				times = 100 + g.r.IntN(500)
 			}
 			body := t[1:]
@@ -90,6 +90,8 @@ func (g *Generator) word(w string) []string {
 			func() string { return strconv.Itoa(g.r.IntN(60)) }))
 	case "f":
 		return one(g.float())
+	case "s": // a score that is always valid, for sorted sets that grow
+		return one(strconv.FormatFloat(float64(g.r.IntN(200)-60)/4, 'g', -1, 64))
 	case "m":
 		return one(g.member())
 	case "d":

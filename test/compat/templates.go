@@ -54,7 +54,7 @@ var templates = map[string][]string{
 		"SINTERCARD %# [LIMIT %n]", "OBJECT ENCODING %k", "SSCAN %k 0 [MATCH %g] [COUNT %n]",
 	},
 	"zset": {
-		"ZADD %k <%f %m>", "ZADD %k [NX|XX] [GT|LT] [CH] [INCR] <%f %m>", "ZADD %k [CH|INCR] [XX|NX|GT] %f %m", "ZINCRBY %k %f %m",
+		"ZADD %k <%f %m>", "ZADD %k <%s %m>", "ZADD %k <%s %m>", "ZADD %k [NX|XX] [GT|LT] [CH] [INCR] <%f %m>", "ZADD %k [CH|INCR] [XX|NX|GT] %f %m", "ZINCRBY %k %f %m",
 		"ZREM %k <%m>", "ZSCORE %k %m", "ZMSCORE %k <%m>", "ZCARD %k", "ZCOUNT %k %r %r", "ZRANK %k %m", "ZREVRANK %k %m",
 		"ZRANGE %k %x %x [REV] [WITHSCORES]", "ZRANGE %k %r %r BYSCORE [REV] [LIMIT %n %n] [WITHSCORES]", "ZRANGE %k 0 -1 WITHSCORES",
 		"ZRANGE %k %x %x [LIMIT 0 1|BYSCORE REV|BYLEX WITHSCORES]",
