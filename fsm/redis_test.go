@@ -20,10 +20,10 @@ import (
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
-// startRedis starts a redis-server in dir for the time of the test, or skips
+// startRedisIn starts a redis-server in dir for the time of the test, or skips
 // it, and returns a function that sends a command and returns the bulk or
 // simple reply.
-func startRedis(t *testing.T, dir string, options ...string) func(args ...string) string {
+func startRedisIn(t *testing.T, dir string, options ...string) func(args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -165,7 +165,7 @@ func TestRedisLoadsOurs(t *testing.T) {
 			t.Fatal(err)
 		}
 		limits := a.ks.Limits
-		do := startRedis(t, dir, "--zset-max-listpack-entries", strconv.Itoa(limits.ZsetMaxListpackEntries),
+		do := startRedisIn(t, dir, "--zset-max-listpack-entries", strconv.Itoa(limits.ZsetMaxListpackEntries),
 			"--hash-max-listpack-entries", strconv.Itoa(limits.HashMaxListpackEntries),
 			"--set-max-intset-entries", strconv.Itoa(limits.SetMaxIntsetEntries))
 		if out, err := exec.Command("redis-check-rdb", file).CombinedOutput(); err != nil || !bytes.Contains(out, []byte("Checksum OK")) {
@@ -240,7 +240,7 @@ func compareKeys(t *testing.T, do func(args ...string) string, m *Machine) {
 // every form it has a number for.
 func TestWeLoadRedis(t *testing.T) {
 	dir := t.TempDir()
-	do := startRedis(t, dir)
+	do := startRedisIn(t, dir)
 	w := newWorkload(t, false)
 	for db := range 3 {
 		do("SELECT", strconv.Itoa(db))
