@@ -81,15 +81,6 @@ func (c *ReadCall) findKind(key []byte, kind keyspace.Kind) (*keyspace.Entry, bo
 	return e, true
 }
 
-// intArg parses argument i as an int64, or writes the error.
-func (c *ReadCall) intArg(i int) (int64, bool) {
-	n, ok := keyspace.ParseInt(c.Args[i])
-	if !ok {
-		c.Error(errNotInteger)
-	}
-	return n, ok
-}
-
 // WriteCall is one run of a write command. It can do all that a ReadCall can,
 // and change the state. Whatever it changes it announces: dirty for INFO and
 // the digest, modified for WATCH, notify for keyspace notifications.
@@ -98,20 +89,21 @@ type WriteCall struct {
 }
 
 // modify returns the entry of key, ready to be changed in place, or nil if it is
-// missing. An expired key is deleted first.
+// missing. An expired key is deleted first. As in Redis it doesn't count as a
+// hit or a miss; a write that replies what it found uses take instead.
 func (c *WriteCall) modify(key []byte) *keyspace.Entry {
-	slot := hashslot.Of(key)
-	e := c.db().Find(slot, key)
+	return c.modifyIn(c.DB, hashslot.Of(key), key)
+}
+
+func (c *WriteCall) modifyIn(db int, slot uint16, key []byte) *keyspace.Entry {
+	e := c.m.ks.DB(db).Find(slot, key)
 	if e == nil {
-		c.misses++
 		return nil
 	}
 	if at := e.ExpireAt(); at != 0 && at <= c.now {
-		c.m.expire(c.DB, slot, key)
-		c.misses++
+		c.m.expire(db, slot, key)
 		return nil
 	}
-	c.hits++
 	c.m.ks.Touch(slot)
 	return e
 }
@@ -126,22 +118,46 @@ func (c *WriteCall) modifyKind(key []byte, kind keyspace.Kind) (*keyspace.Entry,
 	return e, true
 }
 
-// put sets key to v, which the keyspace takes over, and removes its expiry.
-func (c *WriteCall) put(key []byte, v keyspace.Value) {
-	c.m.ks.Set(c.DB, hashslot.Of(key), key, v, false)
+// take is modifyKind, counted in keyspace_hits and keyspace_misses: for writes
+// that also read (GETSET, GETDEL).
+func (c *WriteCall) take(key []byte, kind keyspace.Kind) (*keyspace.Entry, bool) {
+	e := c.modify(key)
+	if e == nil {
+		c.misses++
+		return nil, true
+	}
+	c.hits++
+	if e.Kind() != kind {
+		c.Error(errWrongType)
+		return nil, false
+	}
+	return e, true
 }
 
+// put sets key to v, which the keyspace takes over, and removes its expiry.
+func (c *WriteCall) put(key []byte, v keyspace.Value) { c.store(c.DB, key, v, false) }
+
 // putKeepTTL sets key to v and leaves its expiry alone.
-func (c *WriteCall) putKeepTTL(key []byte, v keyspace.Value) {
-	c.m.ks.Set(c.DB, hashslot.Of(key), key, v, true)
+func (c *WriteCall) putKeepTTL(key []byte, v keyspace.Value) { c.store(c.DB, key, v, true) }
+
+// store sets key of a database to v. It announces a key that wasn't there as
+// "new", which Redis does before the event of the command.
+func (c *WriteCall) store(db int, key []byte, v keyspace.Value, keepTTL bool) {
+	slot := hashslot.Of(key)
+	isNew := c.modifyIn(db, slot, key) == nil
+	c.m.ks.Set(db, slot, key, v, keepTTL)
+	if isNew {
+		c.m.notify('n', "new", db, key)
+	}
 }
 
 // remove deletes key and reports whether it was there and not expired.
 func (c *WriteCall) remove(key []byte) bool {
-	if c.modify(key) == nil {
+	slot := hashslot.Of(key)
+	if c.modifyIn(c.DB, slot, key) == nil {
 		return false
 	}
-	return c.m.ks.Delete(c.DB, hashslot.Of(key), key)
+	return c.m.ks.Delete(c.DB, slot, key)
 }
 
 // expireAt sets the expiry of an existing key in Unix milliseconds.

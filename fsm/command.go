@@ -29,6 +29,9 @@ func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
 		stringCommands,
+		keyCommands,
+		expireCommands,
+		serverCommands,
 	} {
 		all = append(all, family...)
 	}

@@ -11,4 +11,35 @@ const (
 	errMustPositive = "ERR value is out of range, must be positive"
 	errStringLimit  = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 	errOverflow     = "ERR increment or decrement would overflow"
+	errDecrement    = "ERR decrement would overflow"
+	errNaNOrInf     = "ERR increment would produce NaN or Infinity"
+	errOffset       = "ERR offset is out of range"
+	errDBIndex      = "ERR DB index is out of range"
+	errSameObject   = "ERR source and destination objects are the same"
+	errCursor       = "ERR invalid cursor"
+
+	errExpireNX   = "ERR NX and XX, GT or LT options at the same time are not compatible"
+	errExpireGTLT = "ERR GT and LT options at the same time are not compatible"
+
+	errLCSStrings = "ERR The specified keys must contain string values"
+	errLCSBoth    = "ERR If you want both the length and indexes, please just use IDX."
+	errLCSMemory  = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
+
+	errMoveCluster   = "ERR MOVE is not allowed in cluster mode"
+	errCopyCluster   = "ERR Copying to another database is not allowed in cluster mode"
+	errSwapCluster   = "ERR SWAPDB is not allowed in cluster mode"
+	errSwapFirst     = "ERR invalid first DB index"
+	errSwapSecond    = "ERR invalid second DB index"
+	errNoFrequencies = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+	errNoIdleTime    = "ERR idle time is not tracked"
 )
+
+// errExpireTime is the reply to an expiry that overflows or must not be
+// negative; name is the command's in lower case.
+func errExpireTime(name string) string { return "ERR invalid expire time in '" + name + "' command" }
+
+// errArity is the reply to a wrong number of arguments where the arity of the
+// table can't say it (MSET); name is the command's in lower case.
+func errArity(name string) string {
+	return "ERR wrong number of arguments for '" + name + "' command"
+}

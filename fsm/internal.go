@@ -93,6 +93,8 @@ func (m *Machine) LimitNamed(name string) *int {
 		return &l.ZsetMaxListpackEntries
 	case "zset-max-listpack-value":
 		return &l.ZsetMaxListpackValue
+	case "proto-max-bulk-len":
+		return &l.ProtoMaxBulkLen
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ type Machine struct {
 	// listens. It must not block.
 	Events func(class byte, event string, db int, key []byte)
 
-	Stats Stats
+	Stats *Stats
 }
 
 // Stats are counters of this process, not part of the replicated state.
@@ -46,7 +46,7 @@ type Options struct {
 
 // New returns an empty machine.
 func New(o Options) *Machine {
-	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect}
+	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, Stats: &Stats{}}
 	if o.Cluster {
 		m.owned = &SlotSet{}
 	}
@@ -69,6 +69,13 @@ func (m *Machine) Keyspace() *keyspace.Keyspace { return m.ks }
 // Owned returns the slots the group serves, nil for all, and the epoch of that
 // decision.
 func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
+
+// TakeOver gives a machine that was just restored what belongs to this process
+// and not to the replicated state: the watches, the hooks, the counters.
+func (m *Machine) TakeOver(old *Machine) {
+	m.watches, m.redirect, m.Events = old.watches, old.redirect, old.Events
+	m.Stats = old.Stats
+}
 
 // serves reports whether the group serves the slot.
 func (m *Machine) serves(slot int) bool {

@@ -164,6 +164,11 @@ func (x *Extended) Append(dst []byte) []byte {
 		}
 		return append(dst, "inf"...)
 	}
+	// Below 2^-58 all 17 decimals are zero, while the exact decimal form that
+	// the conversion begins with takes milliseconds for the smallest numbers.
+	if x.f.MantExp(nil) <= -58 {
+		return append(dst, '0')
+	}
 	from := len(dst)
 	dst = x.f.Append(dst, 'f', 17)
 	for dst[len(dst)-1] == '0' {

@@ -12,7 +12,15 @@ type Limits struct {
 	SetMaxIntsetEntries    int // set-max-intset-entries
 	ZsetMaxListpackEntries int // zset-max-listpack-entries
 	ZsetMaxListpackValue   int // zset-max-listpack-value, bytes
+
+	// ProtoMaxBulkLen is proto-max-bulk-len: the length in bytes that a string
+	// must not exceed by APPEND or SETRANGE. Values hold lengths in 32 bits, so
+	// MaxString caps it.
+	ProtoMaxBulkLen int
 }
+
+// MaxString is the largest value of Limits.ProtoMaxBulkLen: 1 GiB.
+const MaxString = 1 << 30
 
 // DefaultLimits are those of Redis 7.0.
 func DefaultLimits() Limits {
@@ -23,5 +31,6 @@ func DefaultLimits() Limits {
 		SetMaxIntsetEntries:    512,
 		ZsetMaxListpackEntries: 128,
 		ZsetMaxListpackValue:   64,
+		ProtoMaxBulkLen:        512 << 20,
 	}
 }

@@ -52,6 +52,12 @@ func NewString(b []byte) Value {
 	if n, ok := ParseInt(b); ok {
 		return NewInt(n)
 	}
+	return NewText(b)
+}
+
+// NewText returns a string value holding a copy of b, never as an integer: what
+// INCRBYFLOAT leaves behind.
+func NewText(b []byte) Value {
 	v := NewRawString(b)
 	if len(b) <= embstrMax {
 		v.enc = encEmbstr

@@ -71,7 +71,7 @@ func (z *ZSet) Score(member []byte) (float64, bool) {
 
 // Add sets the score of member, which is copied, and reports whether the
 // member is new. The score must not be NaN: that panics, the caller has
-// refused it.
+// refused it. member must not be a slice that this set handed out.
 //
 // A new member that is longer than lim allows, or one too many, first turns a
 // small set into a large one (Redis 7.0's zsetAdd). A large set ignores lim.

@@ -1,0 +1,83 @@
+package fsm
+
+import "github.com/quorate/quorate/fsm/keyspace"
+
+// object returns the entry that a subcommand of OBJECT asks about, or nil after
+// it has replied null.
+func (c *ReadCall) object() *keyspace.Entry {
+	e := c.find(c.Args[2])
+	if e == nil {
+		c.Null()
+	}
+	return e
+}
+
+// objectEncoding implements OBJECT ENCODING key. Reply: the name that Redis has
+// for the representation, or null if the key is missing.
+func objectEncoding(c *ReadCall) {
+	if e := c.object(); e != nil {
+		c.BulkString(e.Encoding())
+	}
+}
+
+// sharedInts and sharedRefs: Redis holds the integers from 0 up to sharedInts
+// once for all keys and reports this number of references for them.
+const (
+	sharedInts = 10000
+	sharedRefs = 1<<31 - 1
+)
+
+// objectRefcount implements OBJECT REFCOUNT key. Nothing is shared here; the
+// reply is what a client of Redis sees.
+func objectRefcount(c *ReadCall) {
+	e := c.object()
+	if e == nil {
+		return
+	}
+	if n, ok := e.Int(); ok && n >= 0 && n < sharedInts {
+		c.Int(sharedRefs)
+		return
+	}
+	c.Int(1)
+}
+
+// objectIdletime implements OBJECT IDLETIME key. The time of the last access is
+// not kept, so there is nothing true to reply for a key that exists.
+func objectIdletime(c *ReadCall) {
+	if c.object() != nil {
+		c.Error(errNoIdleTime)
+	}
+}
+
+// objectFreq implements OBJECT FREQ key. Frequencies are not kept either, which
+// is what Redis replies too unless an LFU policy is set.
+func objectFreq(c *ReadCall) {
+	if c.object() != nil {
+		c.Error(errNoFrequencies)
+	}
+}
+
+// objectHelp implements OBJECT HELP.
+func objectHelp(c *ReadCall) {
+	c.help("OBJECT",
+		"ENCODING <key>", "How the value is represented in memory.",
+		"FREQ <key>", "How often the key is accessed, on a logarithmic scale. Not available.",
+		"IDLETIME <key>", "Seconds since the key was last accessed. Not available.",
+		"REFCOUNT <key>", "How many references to the value there are.",
+	)
+}
+
+// help replies the lines of a container's HELP: subcommands and what they do,
+// by turns. The first and last lines are the same for every container.
+func (c *ReadCall) help(container string, pairs ...string) {
+	c.Array(len(pairs) + 3)
+	c.Simple(container + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
+	for i, line := range pairs {
+		if i%2 == 1 {
+			line = "    " + line
+		}
+		c.Simple(line)
+	}
+	c.Simple("HELP")
+	c.Simple("    Prints this help.")
+}

@@ -1,0 +1,113 @@
+// Package node is one process's part of a cluster: it forms or joins the
+// cluster, runs the replicas that the slot map gives it, keeps their membership
+// as the map says, and routes commands to groups.
+package node
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/slots"
+)
+
+// identity is what a node must never lose or share: it is written before it is
+// used and read at every start.
+type identity struct {
+	Version int    `json:"version"` // 1
+	Node    string `json:"node"`    // ID of this node
+	Mode    string `json:"mode"`    // "plain" or "cluster"
+	Cluster string `json:"cluster"` // ID of the cluster, "" before this node belongs to one
+	// Founding is the first map of a cluster this node founded with others: the
+	// members that bootstrap the control group. nil for a node that joined.
+	Founding *slots.Image `json:"founding,omitempty"`
+	// Groups are the replicas that were started here. One whose files are
+	// missing lost its vote and its log and must not come back under this ID.
+	Groups map[uint32]bool `json:"groups"`
+
+	path string
+}
+
+// newID draws an ID of 40 hexadecimal digits.
+func newID() string {
+	var b [20]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// loadIdentity reads the identity in dir or makes a new one.
+func loadIdentity(dir, mode string) (*identity, error) {
+	id := &identity{path: filepath.Join(dir, "node.json")}
+	text, err := os.ReadFile(id.path)
+	if errors.Is(err, os.ErrNotExist) {
+		id.Version, id.Node, id.Mode, id.Groups = 1, newID(), mode, map[uint32]bool{}
+		return id, id.save()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the node's identity: %w", err)
+	}
+	if err := json.Unmarshal(text, id); err != nil || id.Version != 1 || len(id.Node) != 40 {
+		return nil, fmt.Errorf("the node's identity in %s can't be understood", id.path)
+	}
+	if id.Mode != mode {
+		return nil, fmt.Errorf("the data in %s is that of a node in %s mode: set cluster-enabled accordingly, or use another directory", dir, id.Mode)
+	}
+	if id.Groups == nil {
+		id.Groups = map[uint32]bool{}
+	}
+	return id, nil
+}
+
+// save writes the identity so that a crash leaves the old or the new one.
+func (id *identity) save() error {
+	text, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(id.path, append(text, '\n'))
+}
+
+// writeFile replaces a file by way of a synced temporary one.
+func writeFile(path string, text []byte) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// lockDir takes a directory for this process, or says that another has it.
+func lockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("data directory %s is in use by another process", dir), f.Close())
+	}
+	return f, nil
+}

@@ -1,0 +1,301 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/slots"
+	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/transport/peer"
+)
+
+// Address names a node by its client address and its port for other nodes.
+type Address struct {
+	Host           string
+	Port, PeerPort int
+}
+
+// Addr returns the address for clients.
+func (a Address) Addr() string { return net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) }
+
+// PeerAddr returns the address for other nodes.
+func (a Address) PeerAddr() string { return net.JoinHostPort(a.Host, strconv.Itoa(a.PeerPort)) }
+
+// Options configure a node.
+type Options struct {
+	Dir     string  // data directory; the node keeps everything below it
+	Self    Address // what others are told, unless InitialNodes says better
+	Cluster bool
+	// InitialNodes are the nodes that form a new cluster, this one among them.
+	// A node that has them belongs to no cluster before they all answered.
+	InitialNodes []Address
+	Databases    int
+	Sync         bool                      // a write returns when it is on stable storage
+	Timeout      time.Duration             // heartbeat and election timeout; 0: the default
+	NodeTimeout  time.Duration             // after which an unreachable node is marked as failed; 0: 2 s
+	Group        func(*store.GroupOptions) // adjusts the options of every data group
+	Limits       func() map[string]int     // thresholds of compact encodings that leaders put in force
+	Network      peer.Network              // nil: TCP
+	Files        OpenFiles                 // nil: on disk; a simulation passes its own
+	DiskLimit    time.Duration             // how long the disk may take for one operation
+	MinFree      int64                     // bytes that must stay free on the disk
+	OnSync       func(time.Duration)       // told how long each log write took
+	OnEvent      func(class byte, event string, db int, key []byte)
+	Fatal        func(error) // must not return
+	Logger       hclog.Logger
+}
+
+// OpenFiles opens the files of a group's replica.
+type OpenFiles func(group uint32, dir string) (*store.Files, error)
+
+// Node is one process's part of a cluster. Methods are safe for concurrent use.
+type Node struct {
+	opt       Options
+	log       hclog.Logger
+	lock      *os.File
+	disk      *store.Disk
+	mux       *peer.Mux // nil in plain mode
+	clusterID atomic.Pointer[string]
+	slotMap   *slots.Control
+	changed   chan struct{} // the map or a leadership changed: reconcile
+
+	mu     sync.Mutex
+	id     *identity
+	self   slots.Node
+	groups map[uint32]*store.Group // replicas of data groups on this node
+	closed bool
+
+	// For reading without the lock.
+	control atomic.Pointer[store.Replica]           // nil until this node belongs to a cluster
+	table   atomic.Pointer[map[uint32]*store.Group] // groups
+	stop    chan struct{}
+	wg      sync.WaitGroup
+}
+
+// Open starts a node. In plain mode it serves as soon as it has elected itself;
+// in cluster mode it forms or joins its cluster in the background.
+func Open(o Options) (*Node, error) {
+	if o.NodeTimeout == 0 {
+		o.NodeTimeout = 2 * time.Second
+	}
+	mode := "plain"
+	if o.Cluster {
+		mode = "cluster"
+	}
+	lock, err := lockDir(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{opt: o, log: o.Logger, lock: lock, groups: map[uint32]*store.Group{},
+		changed: make(chan struct{}, 1), stop: make(chan struct{})}
+	if n.id, err = loadIdentity(o.Dir, mode); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	if n.opt.Files == nil {
+		n.opt.Files = func(_ uint32, dir string) (*store.Files, error) { return store.OpenFiles(dir, o.Sync, o.Logger) }
+		n.disk = store.NewDisk(o.Dir, o.DiskLimit, o.MinFree, o.Fatal, o.OnSync)
+	}
+	n.clusterID.Store(&n.id.Cluster)
+	n.self = slots.Node{ID: n.id.Node, Host: o.Self.Host, Port: o.Self.Port, PeerPort: o.Self.PeerPort}
+	n.slotMap = slots.NewControl(func(*slots.Map) { n.poke() }, o.Fatal)
+	n.publishLocked()
+	if !o.Cluster {
+		err = n.openPlain()
+	} else {
+		err = n.openCluster()
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func (n *Node) openCluster() (err error) {
+	addr := n.opt.Self.PeerAddr()
+	n.mux, err = peer.Open(peer.Options{Addr: addr, NodeID: n.id.Node, Network: n.opt.Network,
+		ClusterID: func() string { return *n.clusterID.Load() }, MaxFrame: 256 << 20, Logger: n.log.Named("peer")})
+	if err != nil {
+		return err
+	}
+	n.offerServices()
+	n.mu.Lock()
+	if n.id.Cluster != "" {
+		err = n.openControlLocked()
+	}
+	n.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	// All owned by Node. They stop when n.stop closes; Close waits.
+	n.wg.Add(2)
+	go n.become()
+	go n.reconcileLoop()
+	return nil
+}
+
+// Close stops all replicas and leaves. Call HandOver first to spare the others
+// an election.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil
+	}
+	n.closed = true
+	n.mu.Unlock()
+	close(n.stop)
+	n.wg.Wait()
+	var errs []error
+	for _, g := range n.groupList() {
+		errs = append(errs, g.Close())
+	}
+	if c := n.control.Load(); c != nil {
+		errs = append(errs, c.Close())
+	}
+	if n.mux != nil {
+		errs = append(errs, n.mux.Close())
+	}
+	if n.disk != nil {
+		n.disk.Close()
+	}
+	return errors.Join(append(errs, n.lock.Close())...)
+}
+
+// HandOver gives away every leadership this node has, control group last, and
+// returns when that is done or ctx ends.
+func (n *Node) HandOver(ctx context.Context) {
+	for _, g := range n.groupList() {
+		if err := g.HandOver(ctx); err != nil {
+			n.log.Warn("leadership not handed over", "error", err)
+		}
+	}
+	if c := n.control.Load(); c != nil {
+		if err := c.HandOver(ctx); err != nil {
+			n.log.Warn("leadership of the control group not handed over", "error", err)
+		}
+	}
+}
+
+// ID returns the node's ID, 40 hexadecimal digits.
+func (n *Node) ID() string { return n.id.Node }
+
+// Self returns the node as it presents itself.
+func (n *Node) Self() slots.Node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.self
+}
+
+// Map returns the newest committed slot map this node knows. In plain mode it
+// is empty.
+func (n *Node) Map() *slots.Map { return n.slotMap.Map() }
+
+// Disk returns the watch over the data directory, nil in a simulation.
+func (n *Node) Disk() *store.Disk { return n.disk }
+
+// Groups returns the data groups with a replica here, by ID.
+func (n *Node) Groups() map[uint32]*store.Group { return *n.table.Load() }
+
+// Control returns the replica of the control group, or nil.
+func (n *Node) Control() *store.Replica { return n.control.Load() }
+
+// replica returns the replica of any group here, the control group included.
+func (n *Node) replica(group uint32) *store.Replica {
+	if group == controlGroup {
+		return n.Control()
+	}
+	if g := n.Groups()[group]; g != nil {
+		return g.Replica
+	}
+	return nil
+}
+
+func (n *Node) groupList() []*store.Group {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []*store.Group
+	for _, g := range n.groups {
+		out = append(out, g)
+	}
+	return out
+}
+
+// poke wakes the reconcile loop.
+func (n *Node) poke() {
+	select {
+	case n.changed <- struct{}{}:
+	default:
+	}
+}
+
+// publishLocked makes the set of groups visible to routing.
+func (n *Node) publishLocked() {
+	table := make(map[uint32]*store.Group, len(n.groups))
+	for id, g := range n.groups {
+		table[id] = g
+	}
+	n.table.Store(&table)
+}
+
+// controlGroup is the number of the control group.
+const controlGroup = 0
+
+// dirOf returns the directory of a group's replica.
+func (n *Node) dirOf(group uint32) string {
+	return filepath.Join(n.opt.Dir, "group-"+strconv.FormatUint(uint64(group), 10))
+}
+
+// filesLocked opens a group's files, after making sure that this node either
+// never had the replica or still has it.
+func (n *Node) filesLocked(group uint32) (*store.Files, error) {
+	dir := n.dirOf(group)
+	if n.id.Groups[group] && n.disk != nil {
+		if _, err := os.Stat(filepath.Join(dir, "raft.db")); err != nil {
+			return nil, fmt.Errorf("the log of group %d is gone from %s, and with it what this node promised: "+
+				"wipe the whole data directory to come back as a new node", group, dir)
+		}
+	}
+	f, err := n.opt.Files(group, dir)
+	if err != nil {
+		return nil, err
+	}
+	if !n.id.Groups[group] {
+		n.id.Groups[group] = true
+		if err := n.id.save(); err != nil {
+			return nil, errors.Join(fmt.Errorf("write the node's identity: %w", err), f.Close())
+		}
+	}
+	return f, nil
+}
+
+// groupOptions returns the options that all data groups share.
+func (n *Node) groupOptions(group uint32, files *store.Files, t store.Transport) store.GroupOptions {
+	o := store.GroupOptions{
+		Replica: store.ReplicaOptions{Group: group, NodeID: n.id.Node, Files: files, Disk: n.disk, Transport: t,
+			Logger: n.log.Named("group-" + strconv.FormatUint(uint64(group), 10)), Timeout: n.opt.Timeout},
+		Machine: fsm.Options{Databases: n.opt.Databases, Cluster: n.opt.Cluster, Redirect: n.appendRedirect},
+		OnLeader: func(ctx context.Context, g *store.Group) error {
+			if err := n.bringUpToDate(g, group); err != nil {
+				return err
+			}
+			n.poke() // to have the new leader entered into the map
+			return nil
+		},
+		OnFollower: func(*store.Group) { n.poke() },
+	}
+	if n.opt.Group != nil {
+		n.opt.Group(&o)
+	}
+	return o
+}

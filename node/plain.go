@@ -1,0 +1,42 @@
+package node
+
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/store"
+)
+
+// plainGroup is the number of the one group of plain mode.
+const plainGroup = 1
+
+// openPlain starts the one group of plain mode: a single voter that elects
+// itself. Nothing listens for other nodes.
+func (n *Node) openPlain() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	files, err := n.filesLocked(plainGroup)
+	if err != nil {
+		return err
+	}
+	addr, trans := raft.NewInmemTransport("")
+	g, err := store.OpenGroup(n.groupOptions(plainGroup, files, aloneTransport{trans}))
+	if err != nil {
+		return err
+	}
+	n.groups[plainGroup] = g
+	n.publishLocked()
+	return g.Bootstrap([]raft.Server{{Suffrage: raft.Voter, ID: raft.ServerID(n.id.Node), Address: addr}})
+}
+
+// aloneTransport connects a group to nobody.
+type aloneTransport struct{ *raft.InmemTransport }
+
+// SetState implements store.Transport: there are no heartbeats.
+func (aloneTransport) SetState(func() (uint64, bool)) {}
+
+// AskStatus implements store.Transport.
+func (aloneTransport) AskStatus(_ raft.ServerID, _ raft.ServerAddress, _ time.Duration, answer func(store.Status, error)) {
+	answer(store.Status{}, store.ErrNoQuorum)
+}

@@ -1,0 +1,91 @@
+package slots
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"testing"
+)
+
+func nodes(n int) (out []*Node) {
+	for i := range n {
+		out = append(out, &Node{ID: fmt.Sprintf("%040d", i), Host: "127.0.0.1", Port: 7001 + i, PeerPort: 17001 + i})
+	}
+	return out
+}
+
+func TestFound(t *testing.T) {
+	for n, want := range map[int]string{1: "[0-16383]", 2: "[0-8191]", 3: "[0-5460]", 5: "[0-3276]"} {
+		m, err := Found("c", nodes(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(m.RangesOf(1)); got != want {
+			t.Errorf("%d nodes: first group has %s, want %s", n, got, want)
+		}
+		assigned, served := m.Assigned()
+		if assigned != 16384 || served != 0 || len(m.Groups) != n {
+			t.Errorf("%d nodes: %d slots in %d groups, %d served before any leader", n, assigned, len(m.Groups), served)
+		}
+		for _, g := range m.Groups {
+			if len(g.Members) != min(n, Replicas) || g.Members[0] != g.Preferred {
+				t.Errorf("%d nodes: group %d has members %v", n, g.ID, g.Members)
+			}
+		}
+	}
+}
+
+func apply(t *testing.T, m *Map, ch Change) *Map {
+	t.Helper()
+	next, err := m.With(&ch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next == nil {
+		return m
+	}
+	return next
+}
+
+func TestChanges(t *testing.T) {
+	first, _ := Found("c", nodes(3))
+	m := apply(t, NewMap(), Change{Found: first.Image()})
+	for g := range uint32(3) {
+		m = apply(t, m, Change{Leader: &Leader{g + 1, nodes(3)[g].ID, 5}})
+	}
+	if _, served := m.Assigned(); served != 16384 {
+		t.Fatalf("%d slots are served", served)
+	}
+	before := m
+	if m = apply(t, m, Change{Leader: &Leader{1, nodes(3)[1].ID, 4}}); m != before {
+		t.Error("news from an old term changed the leader")
+	}
+	m = apply(t, m, Change{Failed: &Failed{nodes(3)[0].ID, true}})
+	if _, served := m.Assigned(); served != 16384-5461 {
+		t.Errorf("%d slots are served with a node down", served)
+	}
+	m = apply(t, m, Change{Leader: &Leader{1, nodes(3)[1].ID, 6}})
+	if got := fmt.Sprint(m.ByLeader()[nodes(3)[1].ID]); got != "[0-10922]" {
+		t.Errorf("the new leader serves %s", got)
+	}
+	fresh := &Node{ID: "ff", Host: "127.0.0.1", Port: 7001, PeerPort: 17001}
+	m = apply(t, m, Change{Join: fresh})
+	if m.Nodes[nodes(3)[0].ID] != nil || m.Groups[1].Preferred != "ff" || m.Groups[2].Members[2] != "ff" {
+		t.Errorf("a node that joined at a taken address did not take the old one's place: %+v", m.Groups[2])
+	}
+	if first.Groups[1].Preferred != nodes(3)[0].ID {
+		t.Error("a change reached a published map")
+	}
+	text, err := json.Marshal(m.Image())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var im Image
+	if err := json.Unmarshal(text, &im); err != nil {
+		t.Fatal(err)
+	}
+	back, err := im.Map()
+	if err != nil || !reflect.DeepEqual(back, m) {
+		t.Errorf("through its image the map became %+v (%v)", back, err)
+	}
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+)
+
+// Files are what one replica keeps between runs: log, stable state (term,
+// vote) and snapshots.
+type Files struct {
+	Log       raft.LogStore
+	Stable    raft.StableStore
+	Snapshots raft.SnapshotStore
+	Close     func() error
+}
+
+// OpenFiles opens or creates the files of a replica in dir. sync tells whether
+// a write returns only when it is on stable storage; without it a crash of the
+// machine can lose acknowledged writes.
+func OpenFiles(dir string, sync bool, log hclog.Logger) (*Files, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create replica directory: %w", err)
+	}
+	// The freelist isn't written at each commit: it is rebuilt at opening.
+	bolt, err := raftboltdb.New(raftboltdb.Options{
+		Path:   filepath.Join(dir, "raft.db"),
+		NoSync: !sync,
+		BoltOptions: &bbolt.Options{Timeout: time.Second, NoFreelistSync: true,
+			FreelistType: bbolt.FreelistMapType, InitialMmapSize: 64 << 20},
+	})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, fmt.Errorf("open log in %s: another process uses it", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open log in %s: %w", dir, err)
+	}
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, 2, log.Named("snapshot"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
+	}
+	return &Files{Log: bolt, Stable: bolt, Snapshots: snaps, Close: bolt.Close}, nil
+}
+
+// check looks for what would make the library go wrong quietly, before it
+// starts: an unreadable newest snapshot (the library would fall back to an
+// older one and then miss log entries), and a log that disagrees with the newest
+// snapshot at its index (hashicorp/raft issue 697), which is dropped, as the
+// snapshot is committed and the log's tail is not.
+func (f *Files) check(log hclog.Logger) error {
+	snaps, err := f.Snapshots.List()
+	if err != nil {
+		return fmt.Errorf("list snapshots: %w", err)
+	}
+	first, err := f.Log.FirstIndex()
+	if err != nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	last, err := f.Log.LastIndex()
+	if err != nil {
+		return fmt.Errorf("read log: %w", err)
+	}
+	if len(snaps) == 0 {
+		if first > 1 {
+			return fmt.Errorf("the log begins at entry %d and there is no snapshot of what came before", first)
+		}
+		return nil
+	}
+	newest := snaps[0]
+	_, content, err := f.Snapshots.Open(newest.ID) // compares the checksum
+	if err != nil {
+		return fmt.Errorf("newest snapshot %s can't be read: %w", newest.ID, err)
+	}
+	if err := content.Close(); err != nil {
+		return fmt.Errorf("close snapshot %s: %w", newest.ID, err)
+	}
+	if first > newest.Index+1 {
+		return fmt.Errorf("the log begins at entry %d but the newest snapshot ends at %d", first, newest.Index)
+	}
+	if newest.Index < first || newest.Index > last {
+		return nil
+	}
+	var at raft.Log
+	if err := f.Log.GetLog(newest.Index, &at); err != nil {
+		return fmt.Errorf("read log entry %d: %w", newest.Index, err)
+	}
+	if at.Term != newest.Term {
+		log.Warn("dropping a log that disagrees with the newest snapshot",
+			"index", newest.Index, "log-term", at.Term, "snapshot-term", newest.Term)
+		return f.Log.DeleteRange(first, last)
+	}
+	return nil
+}

@@ -1,0 +1,337 @@
+package store
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/resp"
+)
+
+// Group commit. One entry is in flight at a time; everything that queues up
+// meanwhile becomes the next one. An entry costs about a millisecond of CPU
+// over three nodes whatever it carries, so fewer and larger entries are what
+// makes a group fast, and two in flight were slower than one in every
+// measurement.
+//
+// One in flight also means that whoever builds an entry sees the very state it
+// will run on: that is what decides WATCH.
+
+// request is a unit that waits for its entry.
+type request struct {
+	unit  *fsm.Unit
+	bytes int64
+	done  chan error // capacity 1
+}
+
+// propose queues a unit and waits for its answer.
+func (g *Group) propose(u *fsm.Unit) error {
+	if d := g.opt.Replica.Disk; d != nil && d.Full() && len(u.Ops) > 0 {
+		return ErrNoSpace
+	}
+	size := int64(unitBytes(u))
+	if size > maxUnitBytes {
+		return ErrTooLarge
+	}
+	if u.Reply == nil {
+		u.Reply = &resp.Writer{Discard: true}
+	}
+	mark := len(u.Reply.Buf)
+	q := g.requests.Get().(*request)
+	q.unit, q.bytes = u, size
+	if err := g.queue.push(q); err != nil {
+		q.unit = nil
+		g.requests.Put(q)
+		return err
+	}
+	err := <-q.done
+	if err != nil {
+		u.Reply.Buf = u.Reply.Buf[:mark]
+	}
+	q.unit = nil
+	g.requests.Put(q)
+	return err
+}
+
+// maxUnitBytes bounds what one unit adds to an entry: above it the entry would
+// not fit into a frame between nodes (docs/divergence.md: Redis takes commands
+// of up to 512 MiB an argument).
+const maxUnitBytes = 128 << 20
+
+// unitBytes is about what a unit takes in an entry.
+func unitBytes(u *fsm.Unit) int {
+	n := 64
+	for i := range u.Ops {
+		n += opBytes(&u.Ops[i])
+	}
+	return n
+}
+
+func opBytes(o *fsm.Op) (n int) {
+	for _, a := range o.Args {
+		n += len(a) + 16
+	}
+	for i := range o.Tx {
+		n += opBytes(&o.Tx[i])
+	}
+	return n + 32
+}
+
+// batch is the entry in flight.
+type batch struct {
+	requests []*request
+	units    []*fsm.Unit
+	head     []byte // the entry's first line, which no other entry has
+	applied  bool
+}
+
+// isEntry reports whether data is the batch's entry: the first line names the
+// process and its count.
+func (b *batch) isEntry(data []byte) bool {
+	return len(data) >= len(b.head) && string(data[:len(b.head)]) == string(b.head)
+}
+
+// proposeLoop makes entries of what queues up.
+func (g *Group) proposeLoop() {
+	defer g.wg.Done()
+	var entry []byte
+	var gather gatherer
+	for {
+		reqs := g.queue.take(g.opt.MaxEntryBytes, gather.want(), g.opt.Gather)
+		if reqs == nil {
+			return
+		}
+		gather.got(len(reqs))
+		for len(reqs) > 0 {
+			var b *batch
+			b, entry, reqs = g.build(entry[:0], reqs)
+			if b != nil {
+				g.commit(b, entry)
+				// The library and its caches keep the entry's bytes.
+				entry = nil
+			}
+		}
+	}
+}
+
+// expirePerEntry is how many expired keys an entry deletes at the most: enough
+// to keep up, few enough not to be noticed.
+const expirePerEntry, expirePerTick = 20, 2000
+
+// build makes an entry of the requests, all of them unless one holds a
+// transaction with watched keys: that one begins an entry of its own, since its
+// decision holds for the state as it is now. It returns what is left.
+func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) {
+	g.seq++
+	now := g.now()
+	b := &batch{}
+	g.mu.RLock()
+	now = max(now, g.machine.Now())
+	applied := g.machine.Index()
+	if w, ok := reqs[0].unit.Watched(); ok && !g.machine.WatchHolds(w, now) {
+		w.Break()
+	}
+	g.mu.RUnlock()
+
+	h := fsm.Header{Time: now, Seed: rand.Uint64(), Origin: g.origin, Seq: g.seq}
+	if g.expiring.Load() {
+		h.Expire = expirePerEntry
+		if len(reqs) == 1 && len(reqs[0].unit.Ops) == 0 {
+			h.Expire = expirePerTick
+		}
+	}
+	dst = fsm.AppendHeader(dst, h)
+	b.head = append([]byte(nil), dst...)
+	db := 0
+	for i, q := range reqs {
+		if w, ok := q.unit.Watched(); ok {
+			if i > 0 {
+				return b, dst, reqs[i:]
+			}
+			if w.Dirty() {
+				// Decided without the log: what was watched has changed, and that
+				// change is committed.
+				return nil, dst, g.abort(q, reqs[1:])
+			}
+		}
+		dst, db = fsm.AppendUnit(dst, q.unit, db, now, applied)
+		b.requests = append(b.requests, q)
+		b.units = append(b.units, q.unit)
+	}
+	return b, dst, nil
+}
+
+// abort answers a transaction whose watch is broken, with the rest of its unit,
+// which may still write, queued as it is.
+func (g *Group) abort(q *request, rest []*request) []*request {
+	q.unit.Reply.NullArray()
+	q.unit.Ops = q.unit.Ops[1:]
+	if len(q.unit.Ops) == 0 {
+		q.done <- nil
+		return rest
+	}
+	return append([]*request{q}, rest...)
+}
+
+// commit proposes an entry and answers its units.
+func (g *Group) commit(b *batch, entry []byte) {
+	g.mu.Lock()
+	g.pending = b
+	g.mu.Unlock()
+	start := time.Now()
+	err := g.apply(entry)
+	g.mu.Lock()
+	g.pending = nil
+	if b.applied {
+		err = nil // applied here, so committed, whatever the library said
+	}
+	g.mu.Unlock()
+	if err == nil && g.opt.Observer != nil {
+		g.opt.Observer.Entry(len(b.units), len(entry), time.Since(start))
+	}
+	for _, q := range b.requests {
+		q.done <- err
+	}
+}
+
+// apply hands an entry to Raft. While leadership is being handed over Raft
+// refuses entries without logging them; the handover may fail, so it is worth a
+// short wait before the clients are sent away.
+func (g *Group) apply(entry []byte) error {
+	for try := 0; ; try++ {
+		_, err := g.Replica.Apply(entry)
+		if err != ErrNotLeader || try == 50 || !g.Leading() {
+			return err
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// gatherer estimates how many units are worth waiting for: about as many as
+// the last entries had. A lone client is never waited for.
+type gatherer struct{ usual float64 }
+
+func (e *gatherer) got(n int) {
+	if float64(n) > e.usual {
+		e.usual = float64(n)
+	} else {
+		e.usual += (float64(n) - e.usual) / 8
+	}
+}
+
+func (e *gatherer) want() int {
+	if e.usual < 1.5 {
+		return 1
+	}
+	return int(e.usual * 0.9)
+}
+
+// queue holds the units that wait for their entry.
+type queue struct {
+	mu       sync.Mutex
+	waiting  []*request
+	bytes    int64
+	maxBytes int64
+	want     int // wake the proposer at so many
+	closed   bool
+	wake     chan struct{}
+	timer    *time.Timer
+}
+
+func (q *queue) init(maxBytes int64) {
+	q.maxBytes = maxBytes
+	q.wake = make(chan struct{}, 1)
+	q.want = 1
+}
+
+// push adds a request, or refuses it. A queue that is empty takes any request.
+func (q *queue) push(r *request) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	if q.bytes > 0 && q.bytes+r.bytes > q.maxBytes {
+		return ErrOverloaded
+	}
+	q.waiting = append(q.waiting, r)
+	q.bytes += r.bytes
+	if len(q.waiting) == q.want || len(q.waiting) == 1 {
+		q.signal()
+	}
+	return nil
+}
+
+func (q *queue) signal() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take waits for requests and returns up to maxBytes of them, oldest first, at
+// least one; nil when the queue is closed. Having seen the first, it waits up
+// to patience for want of them.
+func (q *queue) take(maxBytes, want int, patience time.Duration) []*request {
+	var deadline <-chan time.Time
+	for {
+		q.mu.Lock()
+		n := len(q.waiting)
+		if q.closed {
+			for _, r := range q.waiting {
+				r.done <- ErrClosed
+			}
+			q.waiting = nil
+			q.mu.Unlock()
+			return nil
+		}
+		if n >= want || n > 0 && (patience <= 0 || q.bytes >= int64(maxBytes)) {
+			got := q.cut(maxBytes)
+			q.mu.Unlock()
+			return got
+		}
+		q.want = want
+		q.mu.Unlock()
+		if n > 0 && deadline == nil {
+			if q.timer == nil {
+				q.timer = time.NewTimer(patience)
+			} else {
+				q.timer.Reset(patience)
+			}
+			deadline = q.timer.C
+		}
+		select {
+		case <-q.wake:
+		case <-deadline:
+			q.mu.Lock()
+			got := q.cut(maxBytes)
+			q.mu.Unlock()
+			return got
+		}
+	}
+}
+
+// cut takes the oldest requests off the queue.
+func (q *queue) cut(maxBytes int) []*request {
+	var size int64
+	n := 0
+	for n < len(q.waiting) && (n == 0 || size+q.waiting[n].bytes <= int64(maxBytes)) {
+		size += q.waiting[n].bytes
+		n++
+	}
+	got := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
+	if len(q.waiting) == 0 {
+		q.waiting = nil
+	}
+	q.bytes -= size
+	return got
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.signal()
+}

@@ -1,0 +1,152 @@
+package store
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// Persistence is what INFO says about a group's snapshots.
+type Persistence struct {
+	Saving    bool
+	LastSave  time.Time     // of the last success; zero: none since the start
+	LastTook  time.Duration // of the last attempt
+	LastErr   error         // of the last attempt
+	LastBytes int64
+	LogBytes  int64 // applied since the last snapshot
+}
+
+// snapshots is the state of a group's snapshot taking.
+type snapshots struct {
+	mu   sync.Mutex
+	p    Persistence
+	want chan struct{}
+}
+
+func (s *snapshots) init() { s.want = make(chan struct{}, 1) }
+
+// Persistence returns the state of the group's snapshots.
+func (g *Group) Persistence() Persistence {
+	g.snapshots.mu.Lock()
+	defer g.snapshots.mu.Unlock()
+	p := g.snapshots.p
+	p.LogBytes = g.logBytes.Load()
+	return p
+}
+
+// ErrSaving is returned when a snapshot is being taken already.
+var ErrSaving = errors.New("a snapshot is in progress")
+
+// SaveInBackground starts a snapshot, or returns ErrSaving.
+func (g *Group) SaveInBackground() error {
+	if g.Persistence().Saving {
+		return ErrSaving
+	}
+	select {
+	case g.snapshots.want <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// snapshotLoop takes snapshots when the log has grown enough or one was asked for.
+func (g *Group) snapshotLoop() {
+	defer g.wg.Done()
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-g.stopped:
+			return
+		case <-g.snapshots.want:
+		case <-t.C:
+			if g.logBytes.Load() < g.opt.SnapshotBytes {
+				continue
+			}
+		}
+		if err := g.Save(); err != nil && !errors.Is(err, ErrSaving) {
+			g.log.Error("snapshot failed", "error", err)
+		}
+	}
+}
+
+// Save takes a snapshot and compacts the log; it returns when the snapshot is on
+// stable storage.
+func (g *Group) Save() error {
+	g.snapshots.mu.Lock()
+	if g.snapshots.p.Saving {
+		g.snapshots.mu.Unlock()
+		return ErrSaving
+	}
+	g.snapshots.p.Saving = true
+	g.snapshots.mu.Unlock()
+
+	start, bytes, count := time.Now(), g.logBytes.Load(), g.logCount.Load()
+	g.keepTrailing(bytes, count)
+	err := g.raft.Snapshot().Error()
+	if errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		err = nil
+	}
+	g.snapshots.mu.Lock()
+	p := &g.snapshots.p
+	p.Saving, p.LastErr, p.LastTook = false, err, time.Since(start)
+	if err == nil {
+		p.LastSave = time.Now()
+		g.logBytes.Add(-bytes)
+		g.logCount.Add(-count)
+	}
+	size := p.LastBytes
+	g.snapshots.mu.Unlock()
+	if g.opt.Observer != nil {
+		g.opt.Observer.Snapshot(time.Since(start), size, err)
+	}
+	return err
+}
+
+// trailingBytes is about how much of the log stays behind a snapshot, so that
+// a replica that was away for a moment catches up without one.
+const trailingBytes = 16 << 20
+
+// keepTrailing tells the library, which counts entries, how many entries that is.
+func (g *Group) keepTrailing(bytes, count int64) {
+	entries := int64(1024)
+	if count > 0 {
+		entries = min(max(trailingBytes/max(bytes/count, 1), 16), 10240)
+	}
+	c := g.raft.ReloadableConfig()
+	c.TrailingLogs = uint64(entries)
+	if err := g.raft.ReloadConfig(c); err != nil {
+		g.log.Warn("trailing log size not set", "error", err)
+	}
+}
+
+// groupSnapshot adapts a machine's snapshot to hashicorp/raft.
+type groupSnapshot struct {
+	g *Group
+	s *fsm.Snapshot
+}
+
+// Persist implements raft.FSMSnapshot; it runs while entries are applied.
+func (s *groupSnapshot) Persist(sink raft.SnapshotSink) error {
+	size, err := s.s.WriteTo(sink, s.g.mu.RLocker())
+	if err == nil {
+		err = sink.Close()
+	} else {
+		err = errors.Join(err, sink.Cancel())
+	}
+	s.g.snapshots.mu.Lock()
+	s.g.snapshots.p.LastBytes = size
+	s.g.snapshots.mu.Unlock()
+	return err
+}
+
+// Release implements raft.FSMSnapshot.
+func (s *groupSnapshot) Release() {
+	s.g.mu.Lock()
+	defer s.g.mu.Unlock()
+	s.s.Release()
+}
