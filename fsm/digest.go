@@ -3,8 +3,6 @@ package fsm
 import (
 	"crypto/sha1"
 	"encoding/binary"
-	"math"
-	"strconv"
 
 	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/slots/hashslot"
@@ -53,9 +51,7 @@ func (m *Machine) Digest() [20]byte {
 				var d digest
 				d.mix([]byte(e.Key()))
 				d.entry(e)
-				for j := range total {
-					total[j] ^= d[j]
-				}
+				total.xor(d[:])
 			}
 		}
 	}
@@ -84,6 +80,27 @@ func (d *digest) entry(e *keyspace.Entry) {
 	case keyspace.KindString:
 		var buf [20]byte
 		d.mix(e.Str(buf[:]))
+	case keyspace.KindList:
+		e.List().Each(func(_ int, value []byte) bool {
+			d.mix(value)
+			return true
+		})
+	case keyspace.KindSet:
+		e.Set().Each(func(member []byte) bool {
+			d.xor(member)
+			return true
+		})
+	case keyspace.KindZSet:
+		var buf [32]byte
+		e.ZSet().Range(0, e.ZSet().Len(), false, func(member []byte, score float64) bool {
+			d.pair(member, keyspace.AppendFloat(buf[:0], score))
+			return true
+		})
+	case keyspace.KindHash:
+		e.Hash().Each(func(field, value []byte) bool {
+			d.pair(field, value)
+			return true
+		})
 	}
 	if e.ExpireAt() != 0 {
 		d.xor([]byte("!!expire!!"))
@@ -96,15 +113,4 @@ func (d *digest) pair(first, second []byte) {
 	one.mix(first)
 	one.mix(second)
 	d.xor(one[:])
-}
-
-// appendG17 appends f as C prints it with "%.17g".
-func appendG17(dst []byte, f float64) []byte {
-	switch {
-	case math.IsInf(f, 1):
-		return append(dst, "inf"...)
-	case math.IsInf(f, -1):
-		return append(dst, "-inf"...)
-	}
-	return strconv.AppendFloat(dst, f, 'g', 17, 64)
 }

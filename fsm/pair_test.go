@@ -163,21 +163,25 @@ func dump(ks *keyspace.Keyspace) string {
 
 // dumpValue returns the content of a value in its order.
 func dumpValue(v *keyspace.Value) (parts []string) {
+	one := func(b []byte) bool {
+		parts = append(parts, string(b))
+		return true
+	}
+	two := func(a, b []byte) bool { return one(a) && one(b) }
 	switch v.Kind() {
 	case keyspace.KindString:
 		var buf [20]byte
-		parts = append(parts, string(v.Str(buf[:])))
+		one(v.Str(buf[:]))
+	case keyspace.KindList:
+		v.List().Each(func(_ int, value []byte) bool { return one(value) })
 	case keyspace.KindSet:
-		v.Set().Each(func(member []byte) bool {
-			parts = append(parts, string(member))
-			return true
-		})
+		v.Set().Each(one)
 	case keyspace.KindZSet:
 		v.ZSet().EachStored(func(member []byte, score float64) {
-			parts = append(parts, string(member), string(keyspace.AppendFloat(nil, score)))
+			two(member, keyspace.AppendFloat(nil, score))
 		})
-	default:
-		panic("dumpValue has to learn about " + v.Kind().String())
+	case keyspace.KindHash:
+		v.Hash().Each(two)
 	}
 	return parts
 }

@@ -201,6 +201,9 @@ func (n *Node) Self() slots.Node {
 // is empty.
 func (n *Node) Map() *slots.Map { return n.slotMap.Map() }
 
+// Log returns the node's logger.
+func (n *Node) Log() hclog.Logger { return n.log }
+
 // Disk returns the watch over the data directory, nil in a simulation.
 func (n *Node) Disk() *store.Disk { return n.disk }
 

@@ -25,6 +25,14 @@ func (e *Encoder) value(v *keyspace.Value) byte {
 	switch v.Kind() {
 	case keyspace.KindString:
 		return e.stringValue(v)
+	case keyspace.KindList:
+		return e.listValue(v.List())
+	case keyspace.KindSet:
+		return e.setValue(v.Set())
+	case keyspace.KindZSet:
+		return e.zsetValue(v.ZSet())
+	case keyspace.KindHash:
+		return e.hashValue(v.Hash())
 	}
 	panic(fmt.Sprintf("rdb: value of unknown kind %d", v.Kind()))
 }
@@ -34,6 +42,34 @@ func (d *Decoder) value(valueType byte) (keyspace.Value, error) {
 	switch valueType {
 	case typeString:
 		return d.stringValue()
+	case typeList:
+		return d.listElements()
+	case typeListZiplist:
+		return d.listZiplist()
+	case typeListQuicklist:
+		return d.listZiplists()
+	case typeListQuick2:
+		return d.listNodes()
+	case typeSet:
+		return d.setElements()
+	case typeSetIntset:
+		return d.setIntset()
+	case typeSetListpack:
+		return d.setListpack()
+	case typeZSet:
+		return d.zsetElements(d.scoreText)
+	case typeZSet2:
+		return d.zsetElements(d.scoreBinary)
+	case typeZSetZiplist:
+		return d.zsetPacked(d.repack())
+	case typeZSetListpack:
+		return d.zsetPacked(d.blob())
+	case typeHash:
+		return d.hashElements()
+	case typeHashZiplist:
+		return d.hashPacked(d.repack())
+	case typeHashListpack:
+		return d.hashPacked(d.blob())
 	}
 	if name := unsupported[valueType]; name != "" {
 		return keyspace.Value{}, fmt.Errorf("%w: %s", ErrUnsupported, name)
