@@ -29,6 +29,7 @@ func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
 		stringCommands,
+		zsetCommands,
 		keyCommands,
 		expireCommands,
 		serverCommands,

@@ -21,6 +21,18 @@ const (
 	errExpireNX   = "ERR NX and XX, GT or LT options at the same time are not compatible"
 	errExpireGTLT = "ERR GT and LT options at the same time are not compatible"
 
+	errScoreNaN    = "ERR resulting score is not a number (NaN)"
+	errZaddNXXX    = "ERR XX and NX options at the same time are not compatible"
+	errZaddGTLTNX  = "ERR GT, LT, and/or NX options at the same time are not compatible"
+	errZaddIncr    = "ERR INCR option supports a single increment-element pair"
+	errRangeLimit  = "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
+	errRangeScores = "ERR syntax error, WITHSCORES not supported in combination with BYLEX"
+	errWeight      = "ERR weight value is not a float"
+	errLimit       = "ERR LIMIT can't be negative"
+	errNumKeys     = "ERR numkeys should be greater than 0"
+	errCount       = "ERR count should be greater than 0"
+	errRange       = "ERR value is out of range"
+
 	errLCSStrings = "ERR The specified keys must contain string values"
 	errLCSBoth    = "ERR If you want both the length and indexes, please just use IDX."
 	errLCSMemory  = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
@@ -42,4 +54,10 @@ func errExpireTime(name string) string { return "ERR invalid expire time in '" +
 // table can't say it (MSET); name is the command's in lower case.
 func errArity(name string) string {
 	return "ERR wrong number of arguments for '" + name + "' command"
+}
+
+// errNoInput is the reply to a number of keys below one; name is the command's
+// in lower case.
+func errNoInput(name string) string {
+	return "ERR at least 1 input key is needed for '" + name + "' command"
 }

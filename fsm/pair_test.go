@@ -177,8 +177,8 @@ func dumpValue(v *keyspace.Value) (parts []string) {
 	case keyspace.KindSet:
 		v.Set().Each(one)
 	case keyspace.KindZSet:
-		v.ZSet().Range(0, v.ZSet().Len(), false, func(member []byte, score float64) bool {
-			return two(member, keyspace.AppendFloat(nil, score))
+		v.ZSet().EachStored(func(member []byte, score float64) {
+			two(member, keyspace.AppendFloat(nil, score))
 		})
 	case keyspace.KindHash:
 		v.Hash().Each(two)
