@@ -244,3 +244,7 @@ func (s *Session) close() {
 	s.conn.Close()
 	s.in.release()
 }
+
+// End closes the connection after the running command, without a reply if it
+// wrote none: SHUTDOWN.
+func (s *Session) End() { s.ending = true }
