@@ -51,9 +51,7 @@ func (m *Machine) Digest() [20]byte {
 				var d digest
 				d.mix([]byte(e.Key()))
 				d.entry(e)
-				for j := range total {
-					total[j] ^= d[j]
-				}
+				total.xor(d[:])
 			}
 		}
 	}

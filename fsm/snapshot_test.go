@@ -40,6 +40,7 @@ func restore(t *testing.T, b []byte) *Machine {
 // TestRestoredStaysEqual: a machine that went through a snapshot and one that
 // only applied the log are equal, and stay so whatever is applied to both.
 func TestRestoredStaysEqual(t *testing.T) {
+	seen := map[string]bool{}
 	for range 6 {
 		w := newWorkload(t, true)
 		a := New(plain)
@@ -56,6 +57,16 @@ func TestRestoredStaysEqual(t *testing.T) {
 			if !bytes.Equal(snapshot(t, a), snapshot(t, b)) {
 				t.Fatal("snapshots differ")
 			}
+			for i := range a.ks.DB(0).Len() {
+				e := a.ks.DB(0).ByRank(i)
+				seen[e.Kind().String()+" "+e.Encoding()] = true
+			}
+		}
+	}
+	for _, form := range []string{"string int", "string embstr", "string raw", "list quicklist", "set intset",
+		"set hashtable", "zset listpack", "zset skiplist", "hash listpack", "hash hashtable"} {
+		if !seen[form] {
+			t.Errorf("the workload made no %s", form)
 		}
 	}
 }

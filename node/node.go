@@ -70,16 +70,17 @@ type Node struct {
 	slotMap   *slots.Control
 	changed   chan struct{} // the map or a leadership changed: reconcile
 
-	mu      sync.Mutex
-	id      *identity
-	self    slots.Node
-	control *store.Replica          // nil until this node belongs to a cluster
-	groups  map[uint32]*store.Group // replicas of data groups on this node
-	closed  bool
+	mu     sync.Mutex
+	id     *identity
+	self   slots.Node
+	groups map[uint32]*store.Group // replicas of data groups on this node
+	closed bool
 
-	table atomic.Pointer[map[uint32]*store.Group] // groups, for routing without the lock
-	stop  chan struct{}
-	wg    sync.WaitGroup
+	// For reading without the lock.
+	control atomic.Pointer[store.Replica]           // nil until this node belongs to a cluster
+	table   atomic.Pointer[map[uint32]*store.Group] // groups
+	stop    chan struct{}
+	wg      sync.WaitGroup
 }
 
 // Open starts a node. In plain mode it serves as soon as it has elected itself;
@@ -159,10 +160,7 @@ func (n *Node) Close() error {
 	for _, g := range n.groupList() {
 		errs = append(errs, g.Close())
 	}
-	n.mu.Lock()
-	c := n.control
-	n.mu.Unlock()
-	if c != nil {
+	if c := n.control.Load(); c != nil {
 		errs = append(errs, c.Close())
 	}
 	if n.mux != nil {
@@ -177,15 +175,12 @@ func (n *Node) Close() error {
 // HandOver gives away every leadership this node has, control group last, and
 // returns when that is done or ctx ends.
 func (n *Node) HandOver(ctx context.Context) {
-	n.mu.Lock()
-	c := n.control
-	n.mu.Unlock()
 	for _, g := range n.groupList() {
 		if err := g.HandOver(ctx); err != nil {
 			n.log.Warn("leadership not handed over", "error", err)
 		}
 	}
-	if c != nil {
+	if c := n.control.Load(); c != nil {
 		if err := c.HandOver(ctx); err != nil {
 			n.log.Warn("leadership of the control group not handed over", "error", err)
 		}
@@ -206,6 +201,9 @@ func (n *Node) Self() slots.Node {
 // is empty.
 func (n *Node) Map() *slots.Map { return n.slotMap.Map() }
 
+// Log returns the node's logger.
+func (n *Node) Log() hclog.Logger { return n.log }
+
 // Disk returns the watch over the data directory, nil in a simulation.
 func (n *Node) Disk() *store.Disk { return n.disk }
 
@@ -213,11 +211,7 @@ func (n *Node) Disk() *store.Disk { return n.disk }
 func (n *Node) Groups() map[uint32]*store.Group { return *n.table.Load() }
 
 // Control returns the replica of the control group, or nil.
-func (n *Node) Control() *store.Replica {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.control
-}
+func (n *Node) Control() *store.Replica { return n.control.Load() }
 
 // replica returns the replica of any group here, the control group included.
 func (n *Node) replica(group uint32) *store.Replica {

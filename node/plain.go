@@ -1,7 +1,7 @@
 package node
 
 import (
-	"context"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -36,7 +36,7 @@ type aloneTransport struct{ *raft.InmemTransport }
 // SetState implements store.Transport: there are no heartbeats.
 func (aloneTransport) SetState(func() (uint64, bool)) {}
 
-// PeerStatus implements store.Transport.
-func (aloneTransport) PeerStatus(context.Context, raft.ServerID, raft.ServerAddress) (store.Status, error) {
-	return store.Status{}, store.ErrNoQuorum
+// AskStatus implements store.Transport.
+func (aloneTransport) AskStatus(_ raft.ServerID, _ raft.ServerAddress, _ time.Duration, answer func(store.Status, error)) {
+	answer(store.Status{}, store.ErrNoQuorum)
 }

@@ -61,7 +61,7 @@ func (n *Node) openControlLocked() error {
 	if err != nil {
 		return err
 	}
-	n.control = c
+	n.control.Store(c)
 	if n.id.Founding != nil {
 		var members []raft.Server
 		for id, addr := range n.id.Founding.Founded {
@@ -95,8 +95,9 @@ func cmpString(a, b string) int {
 // foundMap enters the first map, if the control group has none yet.
 func (n *Node) foundMap(context.Context, uint64) error {
 	n.mu.Lock()
-	c, founding := n.control, n.id.Founding
+	founding := n.id.Founding
 	n.mu.Unlock()
+	c := n.Control()
 	defer n.poke()
 	if n.Map().Cluster != "" || founding == nil || c == nil {
 		return nil

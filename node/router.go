@@ -5,6 +5,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/quorate/quorate/slots/hashslot"
 	"github.com/quorate/quorate/store"
 )
 
@@ -94,6 +95,9 @@ func (n *Node) Local(slot int) *store.Group {
 	}
 	return n.Groups()[n.Map().Slots[slot]]
 }
+
+// GroupOf returns this node's replica of the key's group, or nil.
+func (n *Node) GroupOf(key []byte) *store.Group { return n.Local(int(hashslot.Of(key))) }
 
 // Led returns the groups that this node leads, in the order of their first slot.
 func (n *Node) Led() []*store.Group {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -16,7 +17,7 @@ import (
 
 // The services that nodes offer each other beside Raft.
 const (
-	svcStatus  byte = iota + 1 // group (4 bytes) -> term, last index (8 bytes each)
+	svcStatus  byte = iota + 1 // group (4 bytes) -> term, last index (8 bytes each), or nothing
 	svcHello                   // -> hello as JSON
 	svcFound                   // image of the first map as JSON -> nothing
 	svcJoin                    // node as JSON -> joinReply as JSON
@@ -50,21 +51,23 @@ func newLink(mux *peer.Mux, group uint32) *link {
 	return l
 }
 
-// PeerStatus implements store.Transport.
-func (l *link) PeerStatus(ctx context.Context, id raft.ServerID, addr raft.ServerAddress) (store.Status, error) {
-	b, err := l.mux.Call(ctx, string(id), string(addr), svcStatus, l.group[:])
-	if err != nil {
-		return store.Status{}, err
-	}
-	if len(b) != 16 {
-		return store.Status{}, errors.New("status of an unknown form")
-	}
-	return store.Status{Term: binary.BigEndian.Uint64(b), LastIndex: binary.BigEndian.Uint64(b[8:])}, nil
+// AskStatus implements store.Transport.
+func (l *link) AskStatus(id raft.ServerID, addr raft.ServerAddress, limit time.Duration, answer func(store.Status, error)) {
+	l.mux.Go(string(id), string(addr), svcStatus, l.group[:], limit, func(b []byte, err error) {
+		if err == nil && len(b) != 16 {
+			err = errors.New("no replica of this group there")
+		}
+		if err != nil {
+			answer(store.Status{}, err)
+			return
+		}
+		answer(store.Status{Term: binary.BigEndian.Uint64(b), LastIndex: binary.BigEndian.Uint64(b[8:])}, nil)
+	})
 }
 
 // offerServices registers the node's side of the services.
 func (n *Node) offerServices() {
-	n.mux.Handle(svcStatus, n.serveStatus)
+	n.mux.HandleInline(svcStatus, n.serveStatus)
 	n.mux.Handle(svcHello, func(context.Context, string, []byte) ([]byte, error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
@@ -85,17 +88,18 @@ func (n *Node) offerServices() {
 	})
 }
 
-func (n *Node) serveStatus(_ context.Context, _ string, req []byte) ([]byte, error) {
+// serveStatus answers from memory: it runs where the peer port is read.
+func (n *Node) serveStatus(_ string, req, dst []byte) []byte {
 	if len(req) != 4 {
-		return nil, errors.New("status of which group?")
+		return dst
 	}
 	r := n.replica(binary.BigEndian.Uint32(req))
 	if r == nil {
-		return nil, errors.New("no replica of this group here")
+		return dst
 	}
 	st := r.Status()
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, 16), st.Term)
-	return binary.BigEndian.AppendUint64(b, st.LastIndex), nil
+	dst = binary.BigEndian.AppendUint64(dst, st.Term)
+	return binary.BigEndian.AppendUint64(dst, st.LastIndex)
 }
 
 // call asks another node and decodes its JSON answer.
@@ -118,9 +122,7 @@ func (n *Node) call(ctx context.Context, id, addr string, svc byte, req, answer 
 // group, else by the node that does.
 func (n *Node) change(ctx context.Context, ch slots.Change) error {
 	ch.Version = 1
-	n.mu.Lock()
-	c := n.control
-	n.mu.Unlock()
+	c := n.Control()
 	if c == nil {
 		return errors.New("this node belongs to no cluster yet")
 	}
@@ -139,9 +141,7 @@ func (n *Node) change(ctx context.Context, ch slots.Change) error {
 }
 
 func (n *Node) serveControl(_ context.Context, _ string, req []byte) ([]byte, error) {
-	n.mu.Lock()
-	c := n.control
-	n.mu.Unlock()
+	c := n.Control()
 	if c == nil || !c.Leading() {
 		return nil, errors.New("not the leader of the control group")
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -116,21 +115,22 @@ func (r *Replica) ask() error {
 	if need == 0 {
 		return r.stillLeads(term)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*r.opt.Timeout)
-	defer cancel()
+	limit := 2 * r.opt.Timeout
 	answers := make(chan bool, len(voters))
 	question := func(s raft.Server) {
-		st, err := r.trans.PeerStatus(ctx, s.ID, s.Address)
-		answers <- err == nil && st.Term == term
+		r.trans.AskStatus(s.ID, s.Address, limit, func(st Status, err error) {
+			answers <- err == nil && st.Term == term
+		})
 	}
 	// Ask no more peers than a majority needs, and the others only when those
 	// are slow: with three replicas a round costs one message instead of two.
 	asked := 0
 	for ; asked < need; asked++ {
-		go question(voters[asked]) // ends with its answer or ctx
+		question(voters[asked])
 	}
 	timer := time.NewTimer(hedge)
 	defer timer.Stop()
+	// Every question is answered or fails within limit.
 	for got, yes := 0, 0; got < asked || asked < len(voters); {
 		select {
 		case ok := <-answers:
@@ -140,15 +140,13 @@ func (r *Replica) ask() error {
 					return r.stillLeads(term)
 				}
 			} else if asked < len(voters) {
-				go question(voters[asked])
+				question(voters[asked])
 				asked++
 			}
 		case <-timer.C:
 			for ; asked < len(voters); asked++ {
-				go question(voters[asked])
+				question(voters[asked])
 			}
-		case <-ctx.Done():
-			return ErrNoQuorum
 		case <-r.stop:
 			return ErrNotLeader
 		}

@@ -50,9 +50,21 @@ const caughtUpEntries = 16
 // caughtUp returns nil if the replica on another node is in this term and has
 // (nearly) all of the log.
 func (r *Replica) caughtUp(ctx context.Context, id, addr string) error {
-	st, err := r.trans.PeerStatus(ctx, raft.ServerID(id), raft.ServerAddress(addr))
-	if err != nil {
-		return fmt.Errorf("ask node %s for its log: %w", id, err)
+	type answer struct {
+		Status
+		err error
+	}
+	answers := make(chan answer, 1)
+	r.trans.AskStatus(raft.ServerID(id), raft.ServerAddress(addr), 2*r.opt.Timeout,
+		func(st Status, err error) { answers <- answer{st, err} })
+	var st answer
+	select {
+	case st = <-answers:
+	case <-ctx.Done():
+		st.err = ctx.Err()
+	}
+	if st.err != nil {
+		return fmt.Errorf("ask node %s for its log: %w", id, st.err)
 	}
 	if last := r.raft.LastIndex(); st.Term != r.raft.CurrentTerm() || st.LastIndex+caughtUpEntries < last {
 		return fmt.Errorf("node %s has entry %d of %d (term %d, ours is %d)", id, st.LastIndex, last, st.Term, r.raft.CurrentTerm())

@@ -22,8 +22,9 @@ type Transport interface {
 	// SetState installs the function that tells the transport when a heartbeat
 	// may bypass Raft's main loop.
 	SetState(func() (term uint64, follower bool))
-	// PeerStatus asks the replica of this group on another node how it stands.
-	PeerStatus(ctx context.Context, id raft.ServerID, addr raft.ServerAddress) (Status, error)
+	// AskStatus asks the replica of this group on another node how it stands.
+	// answer is called once, from any goroutine, and doesn't block.
+	AskStatus(id raft.ServerID, addr raft.ServerAddress, limit time.Duration, answer func(Status, error))
 }
 
 // Status is how a replica stands, as other nodes may ask.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"time"
@@ -18,13 +19,15 @@ type Persistence struct {
 	LastErr   error         // of the last attempt
 	LastBytes int64
 	LogBytes  int64 // applied since the last snapshot
+	Changes   int64 // made since the last snapshot
 }
 
 // snapshots is the state of a group's snapshot taking.
 type snapshots struct {
-	mu   sync.Mutex
-	p    Persistence
-	want chan struct{}
+	mu      sync.Mutex
+	p       Persistence
+	want    chan struct{}
+	changes int64 // Stats.Changes at the last snapshot
 }
 
 func (s *snapshots) init() { s.want = make(chan struct{}, 1) }
@@ -35,6 +38,7 @@ func (g *Group) Persistence() Persistence {
 	defer g.snapshots.mu.Unlock()
 	p := g.snapshots.p
 	p.LogBytes = g.logBytes.Load()
+	g.View(func(m *fsm.Machine) { p.Changes = m.Stats.Changes.Load() - g.snapshots.changes })
 	return p
 }
 
@@ -86,6 +90,8 @@ func (g *Group) Save() error {
 	g.snapshots.mu.Unlock()
 
 	start, bytes, count := time.Now(), g.logBytes.Load(), g.logCount.Load()
+	var changes int64
+	g.View(func(m *fsm.Machine) { changes = m.Stats.Changes.Load() })
 	g.keepTrailing(bytes, count)
 	err := g.raft.Snapshot().Error()
 	if errors.Is(err, raft.ErrNothingNewToSnapshot) {
@@ -96,6 +102,7 @@ func (g *Group) Save() error {
 	p.Saving, p.LastErr, p.LastTook = false, err, time.Since(start)
 	if err == nil {
 		p.LastSave = time.Now()
+		g.snapshots.changes = changes
 		g.logBytes.Add(-bytes)
 		g.logCount.Add(-count)
 	}
@@ -149,4 +156,39 @@ func (s *groupSnapshot) Release() {
 	s.g.mu.Lock()
 	defer s.g.mu.Unlock()
 	s.s.Release()
+}
+
+// Reload writes the state as RDB and reads it back in its place: DEBUG RELOAD.
+// Nothing is applied meanwhile.
+func (g *Group) Reload() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.machine.BeginSnapshot()
+	defer s.Release()
+	var rdb bytes.Buffer
+	if _, err := s.WriteTo(&rdb, nobody{}); err != nil {
+		return err
+	}
+	m, err := fsm.Restore(&rdb, g.opt.Machine)
+	if err != nil {
+		return err
+	}
+	m.TakeOver(g.machine)
+	g.machine = m
+	return nil
+}
+
+// nobody is the lock for a caller that has kept everybody out already.
+type nobody struct{}
+
+func (nobody) Lock()   {}
+func (nobody) Unlock() {}
+
+// ResetStats sets the counters of this process to zero.
+func (g *Group) ResetStats() {
+	g.View(func(m *fsm.Machine) {
+		m.Stats.Hits.Store(0)
+		m.Stats.Misses.Store(0)
+		m.Stats.Expired.Store(0)
+	})
 }

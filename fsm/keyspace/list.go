@@ -147,42 +147,36 @@ func (l *List) Remove(count int, value []byte) (removed int) {
 		limit = l.count
 	}
 	if count >= 0 {
-		for i := 0; i < l.nodes.len() && removed < limit; {
-			before := l.nodes.len()
+		for i := 0; i < l.nodes.len() && removed < limit; i++ {
 			removed += l.removeIn(i, value, limit-removed)
-			if l.nodes.len() == before {
-				i++
-			}
 		}
-		return removed
+	} else {
+		for i := l.nodes.len() - 1; i >= 0 && removed < limit; i-- {
+			removed += l.removeLastIn(i, value, limit-removed)
+		}
 	}
-	for i := l.nodes.len() - 1; i >= 0 && removed < limit; i-- {
-		removed += l.removeLastIn(i, value, limit-removed)
+	if removed > 0 {
+		l.nodes.removeEmpty()
 	}
 	return removed
 }
 
-// removeIn takes the first limit elements equal to value out of node i, and
-// the node with its last element.
+// removeIn takes the first limit elements equal to value out of node i, which
+// it may leave empty.
 func (l *List) removeIn(i int, value []byte, limit int) (removed int) {
 	n := l.nodes.at(i)
 	if n.plain {
-		if !n.equal(0, value) {
-			return 0
-		}
-		l.deleteIn(i, 0, 1)
-		return 1
+		return l.removeLastIn(i, value, limit)
 	}
-	for p := n.lp().Find(value, n.lp().First(), 0); p >= 0; {
+	for p := n.lp().Find(value, listFirst, 0); p >= 0; p = n.lp().Find(value, p, 0) {
 		run := 1
 		for q := n.next(p); q >= 0 && removed+run < limit && n.equal(q, value); q = n.next(q) {
 			run++
 		}
 		removed += run
-		if l.deleteIn(i, p, run) || removed == limit || n.lp().End() == p {
-			return removed
+		if l.takeFrom(i, p, run) || removed == limit {
+			break
 		}
-		p = n.lp().Find(value, p, 0)
 	}
 	return removed
 }
@@ -194,7 +188,7 @@ func (l *List) removeLastIn(i int, value []byte, limit int) (removed int) {
 		prev := n.prev(p)
 		if n.equal(p, value) {
 			removed++
-			if l.deleteIn(i, p, 1) {
+			if l.takeFrom(i, p, 1) {
 				break
 			}
 		}
@@ -275,7 +269,8 @@ func (l *List) Node(i int) (data []byte, plain bool) {
 // AppendNode adds a node behind the last one. It checks data in full and then
 // owns it. A loader builds the list node by node, so that a list comes out of
 // a snapshot in the nodes it went in with. A listpack without elements adds
-// nothing, as in Redis.
+// nothing, as in Redis. One of several elements and more than 128 KiB, which
+// no limit allows, is taken apart: in it every change would cost too much.
 func (l *List) AppendNode(data []byte, plain bool) error {
 	count := 1
 	if !plain {
@@ -285,9 +280,25 @@ func (l *List) AppendNode(data []byte, plain bool) error {
 		if count = listpack.LP(data).Len(); count == 0 {
 			return nil
 		}
+		if count > 1 && len(data) > 2*listMostBytes {
+			l.appendElements(data)
+			return nil
+		}
 	}
 	l.nodes.pushBack(listNode{data: data, count: uint32(count), plain: plain})
 	l.count += count
 	l.bytes += len(data)
 	return nil
+}
+
+// listMostBytes is the largest size limit of a node.
+const listMostBytes = 64 << 10
+
+// appendElements adds the elements of a listpack in nodes of the largest size.
+func (l *List) appendElements(lp listpack.LP) {
+	lim := Limits{ListMaxListpackSize: -5}
+	var scratch listpack.Scratch
+	for p := lp.First(); p >= 0; p = lp.Next(p) {
+		l.PushRight(lp.Get(p, &scratch), &lim)
+	}
 }

@@ -13,11 +13,20 @@ func (l *List) insertIn(i, p int, value []byte) {
 // deleteIn removes n elements, all of them there, from offset p of node i, and
 // the node when they were its last: then it returns true.
 func (l *List) deleteIn(i, p, n int) (emptied bool) {
+	if emptied = l.takeFrom(i, p, n); emptied {
+		l.nodes.remove(i, i+1)
+	}
+	return emptied
+}
+
+// takeFrom is deleteIn, but leaves an empty node in its place: whoever empties
+// many of them removes them together.
+func (l *List) takeFrom(i, p, n int) (emptied bool) {
 	node := l.nodes.at(i)
 	l.count -= n
 	l.bytes -= len(node.data)
 	if int(node.count) == n {
-		l.nodes.remove(i, i+1)
+		*node = listNode{}
 		return true
 	}
 	node.data = node.lp().Delete(p, n)

@@ -7,7 +7,8 @@ import (
 )
 
 // listNode is a run of neighbouring elements: a listpack of count elements, or,
-// if plain, the bytes of a single large one. It is never empty.
+// if plain, the bytes of a single large one. Between two
+// operations it is never empty.
 type listNode struct {
 	data  []byte
 	count uint32
@@ -179,6 +180,18 @@ func (d *nodeDeque) remove(from, to int) {
 	} else {
 		d.buf = slices.Delete(d.buf, d.head+from, d.head+to)
 	}
+	d.shrink()
+}
+
+// removeEmpty takes out the nodes without elements.
+func (d *nodeDeque) removeEmpty() {
+	kept := slices.DeleteFunc(d.all(), func(n listNode) bool { return n.count == 0 })
+	d.buf = d.buf[:d.head+len(kept)]
+	d.shrink()
+}
+
+// shrink gives memory back when most of it is unused.
+func (d *nodeDeque) shrink() {
 	switch n := d.len(); {
 	case n == 0:
 		*d = nodeDeque{}

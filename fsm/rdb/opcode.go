@@ -32,7 +32,6 @@ const (
 	typeZSet          = 3 // scores as decimal text
 	typeHash          = 4
 	typeZSet2         = 5 // scores as binary doubles
-	typeHashZipmap    = 9
 	typeListZiplist   = 10
 	typeSetIntset     = 11
 	typeZSetZiplist   = 12
@@ -48,6 +47,7 @@ const (
 var unsupported = map[byte]string{
 	6:             "module value (pre-GA)",
 	7:             "module value",
+	9:             "hash of Redis before 2.6",
 	15:            "stream",
 	19:            "stream",
 	21:            "stream",

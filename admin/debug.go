@@ -1,0 +1,124 @@
+package admin
+
+import (
+	"encoding/hex"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/glob"
+	"github.com/quorate/quorate/transport"
+)
+
+// debugCommand is DEBUG: what tests need to look behind the commands. It is off
+// unless enable-debug-command allows it.
+func (a *Admin) debugCommand() *transport.Command {
+	return &transport.Command{Run: a.debug, Spec: command.Spec{Name: "DEBUG", Arity: -2,
+		Flags: command.Admin | command.NoScript | command.Loading | command.Stale,
+		Group: "server", Since: "1.0.0", Complexity: "Depends on subcommand.", Summary: "A container of the commands for debugging."}}
+}
+
+func (a *Admin) debug(s *transport.Session, args [][]byte) {
+	allowed := a.Config.Current().EnableDebugCommand
+	if allowed == "no" || allowed == "local" && !isLocal(s) {
+		s.Error("ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, " +
+			"otherwise you need to set this option in the configuration file, and then restart the server.")
+		return
+	}
+	switch sub := args[1]; {
+	case word(sub, "SLEEP") && len(args) == 3:
+		debugSleep(s, args[2])
+	case word(sub, "SET-ACTIVE-EXPIRE") && len(args) == 3:
+		for _, g := range a.Node.Groups() {
+			g.SetActiveExpire(string(args[2]) != "0")
+		}
+		s.OK()
+	case word(sub, "DIGEST") && len(args) == 2:
+		a.debugDigest(s)
+	case word(sub, "DIGEST-VALUE"):
+		a.debugDigestValue(s, args[2:])
+	case word(sub, "RELOAD"), word(sub, "LOADAOF") && len(args) == 2:
+		a.debugReload(s)
+	case word(sub, "LOG") && len(args) == 3:
+		a.Node.Log().Info("DEBUG LOG", "text", string(args[2]))
+		s.OK()
+	case word(sub, "STRINGMATCH-LEN") && len(args) == 4:
+		debugMatch(s, args[2], args[3])
+	case word(sub, "HELP") && len(args) == 2:
+		help(s, "DEBUG",
+			"DIGEST", "    Return a digest of the dataset of the replicas on this node.",
+			"DIGEST-VALUE <key> [<key> ...]", "    Return digests of the values of keys.",
+			"LOADAOF", "    The same as RELOAD.",
+			"LOG <message>", "    Write <message> to the server's log.",
+			"RELOAD", "    Write the dataset of the replicas on this node as RDB and read it back.",
+			"SET-ACTIVE-EXPIRE <0|1>", "    Turn the deletion of expired keys that nobody asks for off or on.",
+			"SLEEP <seconds>", "    Keep this connection waiting.",
+			"STRINGMATCH-LEN <length> <pattern>", "    Match <length> times the letter a against a pattern.")
+	default:
+		s.Error("ERR unknown subcommand or wrong number of arguments for '" + string(sub) + "'. Try DEBUG HELP.")
+	}
+}
+
+// debugSleep keeps the session waiting. Redis stops serving everybody; that
+// would be a fault of its own here.
+func debugSleep(s *transport.Session, arg []byte) {
+	seconds, err := strconv.ParseFloat(string(arg), 64)
+	if err != nil || math.IsNaN(seconds) || seconds > 3600 {
+		s.Error("ERR value is not a valid float")
+		return
+	}
+	if seconds > 0 {
+		time.Sleep(time.Duration(seconds * float64(time.Second)))
+	}
+	s.OK()
+}
+
+// debugDigest answers the digest of all replicas on this node together: in
+// plain mode that of the dataset, equal to what redis-server has for the same data.
+func (a *Admin) debugDigest(s *transport.Session) {
+	var sum [20]byte
+	for _, g := range a.Node.Groups() {
+		g.View(func(m *fsm.Machine) {
+			for i, b := range m.Digest() {
+				sum[i] ^= b
+			}
+		})
+	}
+	s.Simple(hex.EncodeToString(sum[:]))
+}
+
+func (a *Admin) debugDigestValue(s *transport.Session, keys [][]byte) {
+	s.Array(len(keys))
+	for _, key := range keys {
+		var sum [20]byte
+		if g := a.Node.GroupOf(key); g != nil {
+			g.View(func(m *fsm.Machine) { sum = m.DigestValue(s.DB(), key) })
+		}
+		s.BulkString(hex.EncodeToString(sum[:]))
+	}
+}
+
+func (a *Admin) debugReload(s *transport.Session) {
+	for _, g := range a.Node.Groups() {
+		if err := g.Reload(); err != nil {
+			s.Error("ERR Error trying to load the RDB dump: " + err.Error())
+			return
+		}
+	}
+	s.OK()
+}
+
+func debugMatch(s *transport.Session, length, pattern []byte) {
+	n, err := strconv.Atoi(string(length))
+	if err != nil || n < 0 || n > 1<<20 {
+		s.Error("ERR value is not an integer or out of range")
+		return
+	}
+	text := make([]byte, n)
+	for i := range text {
+		text[i] = 'a'
+	}
+	s.Bool(glob.Match(pattern, text, false))
+}

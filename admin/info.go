@@ -1,0 +1,337 @@
+package admin
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/transport"
+)
+
+// infoCommand is INFO [section ...].
+func (a *Admin) infoCommand() *transport.Command {
+	return &transport.Command{Run: a.info, Spec: command.Spec{Name: "INFO", Arity: -1, Flags: command.Loading | command.Stale,
+		ACL: command.Dangerous, Group: "server", Since: "1.0.0", Complexity: "O(1)", Syntax: "[section [section ...]]",
+		Summary: "Returns figures about the server.",
+		Tips:    []string{"nondeterministic_output", "request_policy:all_shards", "response_policy:special"}}}
+}
+
+// section is one section of INFO. The fields named as in Redis mean what they
+// mean there, as far as a server without forks and allocator statistics has them.
+type section struct {
+	name  string
+	write func(a *Admin, s *transport.Session, f *fields)
+	extra bool // only with "all", "everything" or by name
+}
+
+var sections = []section{
+	{name: "Server", write: infoServer},
+	{name: "Clients", write: infoClients},
+	{name: "Memory", write: infoMemory},
+	{name: "Persistence", write: infoPersistence},
+	{name: "Stats", write: infoStats},
+	{name: "Replication", write: infoReplication},
+	{name: "CPU", write: infoCPU},
+	{name: "Modules", write: func(*Admin, *transport.Session, *fields) {}},
+	{name: "Commandstats", write: infoCommandstats, extra: true},
+	{name: "Errorstats", write: infoErrorstats},
+	{name: "Cluster", write: infoCluster},
+	{name: "Keyspace", write: infoKeyspace},
+	{name: "Quorate", write: infoQuorate},
+}
+
+// fields collects the lines of a section.
+type fields struct{ strings.Builder }
+
+func (f *fields) add(name string, value any) { fmt.Fprintf(f, "%s:%v\r\n", name, value) }
+
+func (a *Admin) info(s *transport.Session, args [][]byte) {
+	want := map[string]bool{}
+	all, usual := false, len(args) == 1
+	for _, arg := range args[1:] {
+		switch name := strings.ToLower(string(arg)); name {
+		case "all", "everything":
+			all = true
+		case "default":
+			usual = true
+		default:
+			want[name] = true
+		}
+	}
+	var out fields
+	for _, sec := range sections {
+		if !all && !(usual && !sec.extra) && !want[strings.ToLower(sec.name)] {
+			continue
+		}
+		if out.Len() > 0 {
+			out.WriteString("\r\n")
+		}
+		fmt.Fprintf(&out, "# %s\r\n", sec.name)
+		sec.write(a, s, &out)
+	}
+	s.Verbatim("txt", out.String())
+}
+
+func infoServer(a *Admin, _ *transport.Session, f *fields) {
+	var u syscall.Utsname
+	_ = syscall.Uname(&u) // on failure the fields stay empty
+	up := time.Since(a.Started)
+	f.add("redis_version", RedisVersion)
+	f.add("redis_git_sha1", "00000000")
+	f.add("redis_git_dirty", 0)
+	f.add("redis_build_id", "0")
+	f.add("redis_mode", a.mode())
+	f.add("os", text(u.Sysname[:])+" "+text(u.Release[:])+" "+text(u.Machine[:]))
+	f.add("arch_bits", 64)
+	f.add("monotonic_clock", "go")
+	f.add("multiplexing_api", "goroutines")
+	f.add("go_version", runtime.Version())
+	f.add("quorate_version", a.Version)
+	f.add("process_id", os.Getpid())
+	f.add("process_supervised", "no")
+	f.add("run_id", a.RunID)
+	f.add("tcp_port", a.Config.Current().Port)
+	f.add("server_time_usec", time.Now().UnixMicro())
+	f.add("uptime_in_seconds", int64(up.Seconds()))
+	f.add("uptime_in_days", int64(up.Hours()/24))
+	f.add("hz", 10)
+	f.add("configured_hz", 10)
+	f.add("executable", executable())
+	f.add("config_file", a.Config.File())
+	f.add("io_threads_active", 0)
+}
+
+func text(b []int8) string {
+	var out []byte
+	for _, c := range b {
+		if c == 0 {
+			break
+		}
+		out = append(out, byte(c))
+	}
+	return string(out)
+}
+
+func infoClients(a *Admin, s *transport.Session, f *fields) {
+	st := s.Server().Stats()
+	f.add("connected_clients", st.Connected)
+	f.add("cluster_connections", 0)
+	f.add("maxclients", a.Config.Current().MaxClients)
+	f.add("client_recent_max_input_buffer", st.MaxInput)
+	f.add("client_recent_max_output_buffer", st.MaxOutput)
+	f.add("blocked_clients", 0)
+	f.add("tracking_clients", 0)
+	f.add("clients_in_timeout_table", 0)
+}
+
+func infoMemory(a *Admin, _ *transport.Session, f *fields) {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	rss := residentBytes()
+	used := m.HeapAlloc
+	peak := max(peakBytes.Load(), used)
+	peakBytes.Store(peak)
+	f.add("used_memory", used)
+	f.add("used_memory_human", human(used))
+	f.add("used_memory_rss", rss)
+	f.add("used_memory_rss_human", human(rss))
+	f.add("used_memory_peak", peak)
+	f.add("used_memory_peak_human", human(peak))
+	f.add("total_system_memory", totalMemory())
+	f.add("total_system_memory_human", human(totalMemory()))
+	f.add("used_memory_lua", 0)
+	f.add("maxmemory", a.Config.Current().MaxMemory)
+	f.add("maxmemory_human", human(uint64(a.Config.Current().MaxMemory)))
+	f.add("maxmemory_policy", "noeviction")
+	f.add("mem_fragmentation_ratio", fmt.Sprintf("%.2f", float64(rss)/float64(max(used, 1))))
+	f.add("mem_allocator", "go")
+	f.add("lazyfree_pending_objects", 0)
+	f.add("go_heap_sys", m.HeapSys)
+	f.add("go_gc_runs", m.NumGC)
+	f.add("go_gc_pause_total_us", m.PauseTotalNs/1000)
+}
+
+func infoPersistence(a *Admin, _ *transport.Session, f *fields) {
+	saving, changes, took, bytes := 0, int64(0), int64(-1), int64(0)
+	status := "ok"
+	for _, g := range a.Node.Groups() {
+		p := g.Persistence()
+		if p.Saving {
+			saving = 1
+		}
+		if p.LastErr != nil {
+			status = "err"
+		}
+		if p.LastTook > 0 {
+			took = max(took, int64(p.LastTook.Seconds()))
+		}
+		bytes += p.LogBytes
+		changes += p.Changes
+	}
+	f.add("loading", 0)
+	f.add("async_loading", 0)
+	f.add("rdb_changes_since_last_save", changes)
+	f.add("rdb_bgsave_in_progress", saving)
+	f.add("rdb_last_save_time", a.lastSave().Unix())
+	f.add("rdb_last_bgsave_status", status)
+	f.add("rdb_last_bgsave_time_sec", took)
+	f.add("rdb_current_bgsave_time_sec", -1)
+	f.add("aof_enabled", 1)
+	f.add("aof_rewrite_in_progress", saving)
+	f.add("aof_rewrite_scheduled", 0)
+	f.add("aof_last_bgrewrite_status", status)
+	f.add("aof_last_write_status", "ok")
+	f.add("aof_current_size", bytes)
+	f.add("quorate_fsync_policy", a.Config.Current().AppendFsync)
+}
+
+func infoStats(a *Admin, s *transport.Session, f *fields) {
+	st := s.Server().Stats()
+	var hits, misses, expired int64
+	for _, g := range a.Node.Groups() {
+		g.View(func(m *fsm.Machine) {
+			hits += m.Stats.Hits.Load()
+			misses += m.Stats.Misses.Load()
+			expired += m.Stats.Expired.Load()
+		})
+	}
+	f.add("total_connections_received", st.Total)
+	f.add("total_commands_processed", st.Commands)
+	f.add("instantaneous_ops_per_sec", st.PerSecond)
+	f.add("total_net_input_bytes", st.Input)
+	f.add("total_net_output_bytes", st.Output)
+	f.add("rejected_connections", st.Rejected)
+	f.add("sync_full", 0)
+	f.add("sync_partial_ok", 0)
+	f.add("sync_partial_err", 0)
+	f.add("expired_keys", expired)
+	f.add("evicted_keys", 0)
+	f.add("evicted_clients", 0)
+	f.add("keyspace_hits", hits)
+	f.add("keyspace_misses", misses)
+	f.add("pubsub_channels", 0)
+	f.add("pubsub_patterns", 0)
+	f.add("latest_fork_usec", 0)
+	f.add("total_forks", 0)
+	f.add("total_error_replies", st.Errors)
+	f.add("unexpected_error_replies", 0)
+}
+
+// infoReplication tells the role in Redis's terms: a node that serves a group
+// is a master; whether it has followers is in the section Quorate.
+func infoReplication(a *Admin, _ *transport.Session, f *fields) {
+	f.add("role", "master")
+	f.add("connected_slaves", 0)
+	f.add("master_failover_state", "no-failover")
+	f.add("master_replid", a.RunID)
+	f.add("master_repl_offset", a.offset())
+	f.add("second_repl_offset", -1)
+	f.add("repl_backlog_active", 0)
+}
+
+// offset is the sum of the applied indexes: it grows with every entry.
+func (a *Admin) offset() (sum uint64) {
+	for _, g := range a.Node.Groups() {
+		sum += g.Raft().AppliedIndex
+	}
+	return sum
+}
+
+func infoCPU(_ *Admin, _ *transport.Session, f *fields) {
+	var r syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &r) // can't fail with these arguments
+	f.add("used_cpu_sys", seconds(r.Stime))
+	f.add("used_cpu_user", seconds(r.Utime))
+}
+
+func seconds(t syscall.Timeval) string { return fmt.Sprintf("%d.%06d", t.Sec, t.Usec) }
+
+func infoCommandstats(_ *Admin, s *transport.Session, f *fields) {
+	for _, c := range s.Server().CommandStats() {
+		f.add("cmdstat_"+c.Name, fmt.Sprintf("calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=%d,failed_calls=%d",
+			c.Calls, c.Micros, float64(c.Micros)/float64(max(c.Calls, 1)), c.Rejected, c.Failed))
+	}
+}
+
+func infoErrorstats(_ *Admin, s *transport.Session, f *fields) {
+	for _, e := range s.Server().ErrorStats() {
+		f.add("errorstat_"+e.Code, fmt.Sprintf("count=%d", e.Count))
+	}
+}
+
+func infoCluster(a *Admin, _ *transport.Session, f *fields) {
+	enabled := 0
+	if a.Node.Cluster() {
+		enabled = 1
+	}
+	f.add("cluster_enabled", enabled)
+}
+
+func infoKeyspace(a *Admin, _ *transport.Session, f *fields) {
+	type db struct {
+		keys, expires int
+		sum           float64
+	}
+	dbs := map[int]*db{}
+	most := 0
+	now := float64(time.Now().UnixMilli())
+	for _, g := range a.Node.Led() {
+		g.View(func(m *fsm.Machine) {
+			ks := m.Keyspace()
+			most = max(most, ks.Databases())
+			for i := range ks.Databases() {
+				if d := ks.DB(i); d.Len() > 0 {
+					if dbs[i] == nil {
+						dbs[i] = &db{}
+					}
+					dbs[i].keys += d.Len()
+					dbs[i].expires += d.Expires()
+					if d.Expires() > 0 {
+						dbs[i].sum += ks.ExpirySum(i)
+					}
+				}
+			}
+		})
+	}
+	for i := range most {
+		d := dbs[i]
+		if d == nil {
+			continue
+		}
+		avg := 0.0
+		if d.expires > 0 {
+			avg = max(0, d.sum/float64(d.expires)-now)
+		}
+		f.add(fmt.Sprintf("db%d", i), fmt.Sprintf("keys=%d,expires=%d,avg_ttl=%.0f", d.keys, d.expires, avg))
+	}
+}
+
+// infoQuorate tells about this node's Raft groups: one line a group, the
+// control group first.
+func infoQuorate(a *Admin, _ *transport.Session, f *fields) {
+	f.add("node_id", a.Node.ID())
+	if a.Node.Cluster() {
+		f.add("cluster_id", a.Node.Map().Cluster)
+		f.add("map_version", a.Node.Map().Version)
+	}
+	if d := a.Node.Disk(); d != nil {
+		n, total := d.Syncs()
+		avg := time.Duration(0)
+		if n > 0 {
+			avg = total / time.Duration(n)
+		}
+		f.add("log_writes", n)
+		f.add("log_write_avg_usec", avg.Microseconds())
+		f.add("disk_free", d.Free())
+		f.add("disk_full", d.Full())
+	}
+	for _, g := range a.groupFigures() {
+		f.add("group"+g.Group, fmt.Sprintf("state=%s,serving=%v,term=%d,last=%d,commit=%d,applied=%d,chain=%016x,keys=%.0f,log_bytes=%.0f",
+			strings.ToLower(g.State), g.Serving, g.Term, g.LastIndex, g.CommitIndex, g.machineIndex, g.chain, g.Keys, g.LogBytes))
+	}
+}

@@ -1,0 +1,121 @@
+#!/bin/bash
+# Runs units of the Redis TCL suite against a server that is already running,
+# one by one, and compares the number of passed tests with a baseline.
+#
+#   REDIS_SUITE=DIR test/suites/run.sh [options] HOST:PORT [unit ...]
+#
+#   -b FILE    baseline: tab-separated, a header line, the unit in the first
+#              column and the numbers of passed tests in column -c
+#   -c NAME    column of the baseline (standalone_debug_passed)
+#   -t TAGS    for --tags; may be given more than once (-slow if none is given)
+#   -s FILE    for --skipfile
+#   -x ARG     any other argument for runtest; may be given more than once
+#   -p N       first port the suite may use for itself (random)
+#   -o DIR     where each unit's output is kept (a directory under TMPDIR)
+#
+# REDIS_SUITE is an unpacked redis 7.0.15 source tree; nothing of it belongs in
+# this repository. Needs tclsh. redis-cli and redis-benchmark are linked into
+# the tree's src directory from the PATH if it has none.
+#
+# Exit status: 0 if every unit passed at least as many tests as the baseline
+# (without a baseline: if no test failed), 1 if not, 2 if it could not be run.
+set -u
+
+default_units="unit/type/string unit/type/incr unit/type/hash unit/type/list unit/type/set unit/type/zset
+unit/keyspace unit/expire unit/scan unit/multi unit/protocol"
+
+die() { echo "run.sh: $*" >&2; exit 2; }
+usage() { sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"; }
+
+baseline= column=standalone_debug_passed baseport= out=
+tags=() extra=()
+while getopts b:c:t:s:x:p:o:h opt; do
+    case $opt in
+        b) baseline=$OPTARG ;;
+        c) column=$OPTARG ;;
+        t) tags+=(--tags "$OPTARG") ;;
+        s) extra+=(--skipfile "$(realpath -- "$OPTARG")") || die "no such file: $OPTARG" ;;
+        x) extra+=("$OPTARG") ;;
+        p) baseport=$OPTARG ;;
+        o) out=$OPTARG ;;
+        h) usage; exit 0 ;;
+        *) usage >&2; exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+[ $# -ge 1 ] || { usage >&2; exit 2; }
+address=$1; shift
+host=${address%:*} port=${address##*:}
+[ "$host" != "$address" ] && [ -n "$port" ] || die "want HOST:PORT, not $address"
+[ ${#tags[@]} -gt 0 ] || tags=(--tags -slow)
+[ $# -gt 0 ] || set -- $default_units
+
+suite=${REDIS_SUITE:-}
+[ -n "$suite" ] || die "set REDIS_SUITE to an unpacked redis 7.0.15 source tree"
+[ -x "$suite/runtest" ] || die "$suite has no runtest"
+command -v tclsh8.6 >/dev/null || command -v tclsh8.5 >/dev/null || die "tclsh 8.5 or newer is not installed"
+for tool in redis-cli redis-benchmark; do
+    [ -e "$suite/src/$tool" ] && continue
+    path=$(command -v "$tool") && ln -s "$path" "$suite/src/$tool" || die "$tool is not installed"
+done
+
+# expected UNIT: the baseline's number, or nothing.
+expected() {
+    [ -n "$baseline" ] || return 0
+    awk -F'\t' -v unit="$1" -v name="$column" '
+        NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) col = i
+                  if (!col) { print "no column " name > "/dev/stderr"; exit 2 } }
+        $1 == unit { print $col }' "$baseline"
+}
+if [ -n "$baseline" ]; then
+    [ -r "$baseline" ] || die "cannot read $baseline"
+    expected none || die "$baseline cannot be used"
+fi
+
+out=${out:-$(mktemp -d "${TMPDIR:-/tmp}/redis-suite.XXXXXX")}
+mkdir -p "$out" || die "cannot create $out"
+out=$(realpath -- "$out")
+baseport=${baseport:-$((23000 + RANDOM % 5000))}
+
+child=
+trap '[ -n "$child" ] && kill -- -"$child" 2>/dev/null; exit 130' INT TERM
+
+failed_names=$out/failed.txt
+: >"$failed_names"
+status=0
+printf '%-22s %6s %6s %6s %7s %9s %7s %5s\n' unit ok err except ignored baseline ratio s
+sum_ok=0 sum_base=0
+for unit in "$@"; do
+    log=$out/${unit//\//_}.log
+    began=$SECONDS
+    # In a process group of its own, so that an interrupt ends the suite's helpers too.
+    set -m
+    (cd "$suite" && TERM=dumb exec ./runtest --host "$host" --port "$port" --baseport "$baseport" --single "$unit" \
+        --durable --timeout 60 "${tags[@]}" ${extra[@]+"${extra[@]}"}) >"$log" 2>&1 </dev/null &
+    child=$!
+    set +m
+    wait "$child"; code=$?
+    child=
+    ok=$(grep -ac '^\[ok\]' "$log")
+    err=$(grep -ac '^\[err\]' "$log")
+    except=$(grep -acE '^\[exception\]|^\[timeout\]|^TIMEOUT' "$log")
+    ignored=$(grep -acE '^\[ignore\]' "$log")
+    base=$(expected "$unit") ratio=-
+    if [ -n "$base" ]; then
+        [ "$base" -gt 0 ] && ratio=$(awk "BEGIN { printf \"%.3f\", $ok / $base }")
+        sum_ok=$((sum_ok + ok)) sum_base=$((sum_base + base))
+        [ "$ok" -ge "$base" ] || status=1
+    else
+        { [ "$err" -eq 0 ] && [ "$except" -eq 0 ] && [ "$ok" -gt 0 ]; } || status=1
+    fi
+    # Passing nothing and failing nothing, while the suite itself gave up, is no result.
+    if [ "$ok" -eq 0 ] && [ "$code" -ne 0 ]; then status=1; fi
+    printf '%-22s %6d %6d %6d %7d %9s %7s %5d\n' "$unit" "$ok" "$err" "$except" "$ignored" "${base:--}" "$ratio" $((SECONDS - began))
+    grep -aE '^\[(err|exception|timeout)\]|^TIMEOUT' "$log" | sort -u | sed "s|^|$unit: |" >>"$failed_names"
+done
+[ "$sum_base" -gt 0 ] && awk "BEGIN { printf \"\n%d of %d = %.3f of the baseline\n\", $sum_ok, $sum_base, $sum_ok / $sum_base }"
+if [ -s "$failed_names" ]; then
+    echo; echo "failed:"; cat "$failed_names"
+fi
+echo; echo "output of each unit: $out"
+exit $status
