@@ -305,7 +305,7 @@ func TestWeLoadRedis(t *testing.T) {
 // with a checksum that is right again. We may be stricter: about the order of a
 // sorted set, or bytes behind the value.
 func TestPayloadsAgree(t *testing.T) {
-	do := startRedis(t, t.TempDir(), "--sanitize-dump-payload", "yes")
+	do := startRedisIn(t, t.TempDir(), "--sanitize-dump-payload", "yes")
 	data, err := os.ReadFile("rdb/testdata/old_forms.txt")
 	if err != nil {
 		t.Fatal(err)
