@@ -13,15 +13,23 @@ import (
 // from the entry's text. Both must do exactly the same to the state.
 //
 // An error means that this binary can't go on: see ErrEntry.
-func (m *Machine) Apply(index uint64, data []byte, units []*Unit) error {
+// ErrDiverged says that this replica's state is not that of the replica that
+// proposed the entry. A *PanicError says that a handler panicked.
+func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	h, body, err := ParseHeader(data)
 	if err != nil {
 		return fmt.Errorf("entry %d: %w", index, err)
+	}
+	if h.Applied != 0 && h.Applied == m.index && h.Chain != m.chain {
+		return fmt.Errorf("entry %d: %w: after entry %d the proposer had %016x, here it is %016x",
+			index, ErrDiverged, h.Applied, h.Chain, m.chain)
 	}
 	last := m.index
 	m.now = max(m.now, h.Time)
 	m.index = index
 	m.mix(data)
+	m.step = 0
+	defer m.catch(&err)
 	m.expireDue(h.Expire)
 	seed := NewRand(h.Seed)
 	if units != nil {
@@ -63,7 +71,8 @@ func (m *Machine) runOp(op *Op, reply *resp.Writer, seed *Rand, last uint64) {
 	switch {
 	case op.Tx != nil:
 		// The same test as on the other replicas, which only have the index.
-		if op.Watch != nil && op.decided != last {
+		// A transaction that only reads runs on this replica alone, and may look.
+		if op.Watch != nil && (op.Writes() && op.decided != last || !op.Writes() && !m.WatchHolds(op.Watch, m.now)) {
 			reply.NullArray()
 			return
 		}
@@ -111,7 +120,12 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, seed *Rand) {
 		call.rand = Rand{seed.state ^ 0x5bf03635}
 		op.Cmd.Read(&call.ReadCall)
 	} else {
+		m.step++
 		call.rand = Rand{seed.Uint64()}
+		if m.skip[Poison{m.index, m.step}] {
+			reply.Error(errPoison)
+			return
+		}
 		op.Cmd.Write(&call)
 	}
 	m.Stats.Hits.Add(call.hits)
@@ -136,8 +150,20 @@ func (o *Op) slot(m *Machine) int {
 // replies are good. False means that a key had expired by now but not by the
 // time the group has committed; nothing is written, and the caller commits the
 // time first. The caller has made sure that the state is recent enough.
-func (m *Machine) Read(u *Unit, now int64, seed uint64) bool {
+//
+// A handler that panics has changed nothing: its unit is answered with errors.
+func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
 	mark := len(u.Reply.Buf)
+	defer func() {
+		if recover() != nil {
+			u.Reply.Buf = u.Reply.Buf[:mark]
+			for range u.Ops {
+				u.Reply.Error(errPoison)
+			}
+			m.Stats.Panics.Add(1)
+			good = true
+		}
+	}()
 	call := ReadCall{Writer: u.Reply, now: max(now, m.now), m: m, rand: Rand{seed}}
 	for i := range u.Ops {
 		op := &u.Ops[i]

@@ -13,12 +13,12 @@ import (
 // Redis's AOF loader skips, and write commands as RESP arrays. A dumped log can
 // be read by a person and parsed by Redis.
 //
-//	#q1 <time> <seed> <origin> <sequence> <expire>\r\n   always first
+//	#q1 <time> <seed> <origin> <sequence> <expire> <applied> <chain>\r\n   always first
 //	#watch <index>\r\n                                   before a MULTI
 //	#<internal command> <arguments>\r\n                  see internal.go
 //	*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n            and so on
 //
-// time is Unix ms, seed and origin are hexadecimal, and "q1" is the version of
+// time is Unix ms; seed, origin and chain are hexadecimal; "q1" is the version of
 // this format: a machine that doesn't know the version must stop.
 
 // Header is the first line of an entry.
@@ -28,6 +28,13 @@ type Header struct {
 	Origin uint64 // the process that proposed it, drawn at its start
 	Seq    uint64 // counts the entries of an origin
 	Expire int    // how many expired keys the entry deletes at the most
+
+	// Applied is the last entry that the proposer had applied when it made this
+	// one, and Chain its rolling digest then. A replica that has applied the
+	// same entry compares: a difference is found one entry after it arose.
+	// 0: not said.
+	Applied uint64
+	Chain   uint64
 }
 
 // ErrEntry is returned for an entry that this binary can't understand. The node
@@ -48,6 +55,10 @@ func AppendHeader(dst []byte, h Header) []byte {
 	dst = strconv.AppendUint(dst, h.Seq, 10)
 	dst = append(dst, ' ')
 	dst = strconv.AppendInt(dst, int64(h.Expire), 10)
+	dst = append(dst, ' ')
+	dst = strconv.AppendUint(dst, h.Applied, 10)
+	dst = append(dst, ' ')
+	dst = strconv.AppendUint(dst, h.Chain, 16)
 	return append(dst, '\r', '\n')
 }
 
@@ -110,11 +121,24 @@ func ParseHeader(data []byte) (h Header, rest []byte, err error) {
 	if !ok || !bytes.HasPrefix(line, []byte(entryVersion)) {
 		return h, nil, fmt.Errorf("%w: header %.40q", ErrEntry, data)
 	}
-	n, err := fmt.Sscanf(string(line[len(entryVersion):]), "%d %x %x %d %d", &h.Time, &h.Seed, &h.Origin, &h.Seq, &h.Expire)
-	if err != nil || n != 5 {
-		return h, nil, fmt.Errorf("%w: header %.80q", ErrEntry, line)
+	fields := line[len(entryVersion):]
+	next := func(base int) (n uint64) {
+		var field []byte
+		field, fields, _ = bytes.Cut(fields, []byte(" "))
+		n, perr := strconv.ParseUint(string(field), base, 64)
+		if perr != nil && err == nil {
+			err = fmt.Errorf("%w: header %.120q", ErrEntry, line)
+		}
+		return n
 	}
-	return h, rest, nil
+	h.Time = int64(next(10))
+	h.Seed, h.Origin, h.Seq = next(16), next(16), next(10)
+	h.Expire = int(next(10))
+	h.Applied, h.Chain = next(10), next(16)
+	if err == nil && (len(fields) > 0 || h.Time < 0 || h.Expire < 0) {
+		err = fmt.Errorf("%w: header %.120q", ErrEntry, line)
+	}
+	return h, rest, err
 }
 
 // parseOps turns the body of an entry back into steps with only the writes in

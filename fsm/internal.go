@@ -12,6 +12,7 @@ import (
 var internalCommands = []*Command{
 	{Write: own, Spec: command.Spec{Name: "#OWN", Arity: -3}},
 	{Write: limit, Spec: command.Spec{Name: "#LIMIT", Arity: 3}},
+	{Write: panicNow, Spec: command.Spec{Name: "#PANIC", Arity: 1}},
 }
 
 // Own returns the unit that hands the group its slots as of an epoch of the

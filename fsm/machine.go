@@ -13,11 +13,13 @@ import (
 // the caller's (package store).
 type Machine struct {
 	ks    *keyspace.Keyspace
-	now   int64    // largest time of any applied entry, Unix ms; it never goes back
-	index uint64   // Raft index of the last applied entry
-	owned *SlotSet // slots the group serves in cluster mode; nil: all of them
-	epoch uint64   // of the last change of owned, from the slot map
-	chain uint64   // rolling digest over entries and changes
+	now   int64           // largest time of any applied entry, Unix ms; it never goes back
+	index uint64          // Raft index of the last applied entry
+	owned *SlotSet        // slots the group serves in cluster mode; nil: all of them
+	epoch uint64          // of the last change of owned, from the slot map
+	chain uint64          // rolling digest over entries and changes
+	step  int             // write commands of the running entry so far
+	skip  map[Poison]bool // steps that are left out: see poison.go
 
 	watches Watches
 
@@ -32,7 +34,7 @@ type Machine struct {
 
 // Stats are counters of this process, not part of the replicated state.
 type Stats struct {
-	Hits, Misses, Expired, Changes atomic.Int64
+	Hits, Misses, Expired, Changes, Panics atomic.Int64
 }
 
 // Options configure a machine.
@@ -42,6 +44,8 @@ type Options struct {
 	// Redirect appends the error reply for a command whose slot the group
 	// doesn't serve: -MOVED with the address known at the time.
 	Redirect func(dst []byte, slot uint16) []byte
+	// Skip are steps that panicked before and are left out.
+	Skip []Poison
 }
 
 // New returns an empty machine.
@@ -49,6 +53,12 @@ func New(o Options) *Machine {
 	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, Stats: &Stats{}}
 	if o.Cluster {
 		m.owned = &SlotSet{}
+	}
+	if len(o.Skip) > 0 {
+		m.skip = map[Poison]bool{}
+		for _, p := range o.Skip {
+			m.skip[p] = true
+		}
 	}
 	return m
 }

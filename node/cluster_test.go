@@ -1,8 +1,10 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/resp"
 	"github.com/quorate/quorate/slots/hashslot"
+	"github.com/quorate/quorate/store"
 )
 
 // cluster is a cluster of nodes in this process, on loopback.
@@ -199,4 +202,44 @@ func TestPlainNode(t *testing.T) {
 	if r, err := c.do("GET", "k"); r != "$1\r\nv\r\n" || err != nil {
 		t.Fatalf("GET: %q %v", r, err)
 	}
+}
+
+// TestPanickingCommand: a command that panics is left out by all replicas, the
+// group goes on, and a restart leaves it out again.
+func TestPanickingCommand(t *testing.T) {
+	c := startCluster(t, 3)
+	c.wait("all slots served", c.serves)
+	if r, err := c.do("SET", "k", "before"); r != "+OK\r\n" || err != nil {
+		t.Fatalf("SET: %q %v", r, err)
+	}
+	slot := int(hashslot.Of([]byte("k")))
+	var g *store.Group
+	for _, n := range c.nodes {
+		if found, _ := n.Route(slot); found != nil {
+			g = found
+		}
+	}
+	err := g.Propose(&fsm.Unit{Ops: []fsm.Op{fsm.Panic()}, Reply: &resp.Writer{Proto: 2}})
+	if !errors.Is(err, store.ErrUncertain) {
+		t.Fatalf("the client heard %v", err)
+	}
+	check := func(want string) {
+		t.Helper()
+		c.wait("the group serves "+want, func() bool {
+			r, err := c.do("GET", "k")
+			return err == nil && strings.Contains(r, want)
+		})
+	}
+	check("before")
+	c.wait("a write is taken", func() bool {
+		r, err := c.do("SET", "k", "after")
+		return err == nil && r == "+OK\r\n"
+	})
+	for i := range c.nodes {
+		c.stop(i)
+	}
+	for i := range c.nodes {
+		c.start(i)
+	}
+	check("after")
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/slots"
@@ -282,6 +283,38 @@ func (n *Node) filesLocked(group uint32) (*store.Files, error) {
 	return f, nil
 }
 
+// openGroupLocked opens this node's replica of a data group and, if members are
+// given, founds the group with them; on a replica that has state that does nothing.
+func (n *Node) openGroupLocked(group uint32, members []raft.Server) error {
+	files, err := n.filesLocked(group)
+	if err != nil {
+		return err
+	}
+	skip, err := n.loadPoison(group)
+	if err != nil {
+		return errors.Join(err, files.Close())
+	}
+	var t store.Transport
+	if n.opt.Cluster {
+		t = newLink(n.mux, group)
+	} else {
+		_, mem := raft.NewInmemTransport(plainAddr)
+		t = aloneTransport{mem}
+	}
+	o := n.groupOptions(group, files, t)
+	o.Machine.Skip = skip
+	g, err := store.OpenGroup(o)
+	if err != nil {
+		return errors.Join(err, t.Close(), files.Close())
+	}
+	n.groups[group] = g
+	n.publishLocked()
+	if members == nil {
+		return nil
+	}
+	return g.Bootstrap(members)
+}
+
 // groupOptions returns the options that all data groups share.
 func (n *Node) groupOptions(group uint32, files *store.Files, t store.Transport) store.GroupOptions {
 	o := store.GroupOptions{
@@ -296,6 +329,7 @@ func (n *Node) groupOptions(group uint32, files *store.Files, t store.Transport)
 			return nil
 		},
 		OnFollower: func(*store.Group) { n.poke() },
+		OnPanic:    func(g *store.Group, e *fsm.PanicError) { n.heal(group, g, e) },
 	}
 	if n.opt.Group != nil {
 		n.opt.Group(&o)

@@ -16,19 +16,11 @@ const plainGroup = 1
 func (n *Node) openPlain() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	files, err := n.filesLocked(plainGroup)
-	if err != nil {
-		return err
-	}
-	addr, trans := raft.NewInmemTransport("")
-	g, err := store.OpenGroup(n.groupOptions(plainGroup, files, aloneTransport{trans}))
-	if err != nil {
-		return err
-	}
-	n.groups[plainGroup] = g
-	n.publishLocked()
-	return g.Bootstrap([]raft.Server{{Suffrage: raft.Voter, ID: raft.ServerID(n.id.Node), Address: addr}})
+	return n.openGroupLocked(plainGroup, []raft.Server{{Suffrage: raft.Voter, ID: raft.ServerID(n.id.Node), Address: plainAddr}})
 }
+
+// plainAddr is the address of the one replica, which nobody dials.
+const plainAddr = "plain"
 
 // aloneTransport connects a group to nobody.
 type aloneTransport struct{ *raft.InmemTransport }

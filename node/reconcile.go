@@ -147,24 +147,14 @@ func (n *Node) runReplicas(m *slots.Map) {
 }
 
 func (n *Node) startGroupLocked(m *slots.Map, mg *slots.Group) error {
-	files, err := n.filesLocked(mg.ID)
-	if err != nil {
-		return err
-	}
-	g, err := store.OpenGroup(n.groupOptions(mg.ID, files, newLink(n.mux, mg.ID)))
-	if err != nil {
-		return err
-	}
-	n.groups[mg.ID] = g
 	if !slices.Contains(mg.Initial, n.id.Node) {
-		return nil
+		return n.openGroupLocked(mg.ID, nil)
 	}
-	// Bootstrapping a replica that has state does nothing.
 	var members []raft.Server
 	for _, id := range mg.Initial {
 		members = append(members, raft.Server{Suffrage: raft.Voter, ID: raft.ServerID(id), Address: raft.ServerAddress(m.Founded[id])})
 	}
-	return g.Bootstrap(members)
+	return n.openGroupLocked(mg.ID, members)
 }
 
 // bringUpToDate puts into the group's own state what its new leader knows from

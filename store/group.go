@@ -33,6 +33,11 @@ type GroupOptions struct {
 	OnLeader   func(ctx context.Context, g *Group) error
 	OnFollower func(g *Group)
 
+	// OnPanic is called, in its own goroutine and once, when a command has
+	// panicked while an entry was applied. The group answers nothing any more:
+	// it must be closed and opened again with the step in Machine.Skip.
+	OnPanic func(g *Group, e *fsm.PanicError)
+
 	Observer Observer // may be nil
 }
 
@@ -52,6 +57,7 @@ type Group struct {
 	mu      sync.RWMutex // guards machine and pending
 	machine *fsm.Machine
 	pending *batch // the entry in flight, until it was applied or given up
+	broken  bool   // a command has panicked: the machine must not be used
 
 	queue    queue
 	requests sync.Pool // of *request; of this group alone, as channels belong to one simulation
@@ -151,6 +157,10 @@ func (g *Group) Do(u *fsm.Unit) error {
 		}
 		now := g.now()
 		g.mu.RLock()
+		if g.broken {
+			g.mu.RUnlock()
+			return ErrNotLeader
+		}
 		ok := g.machine.Read(u, now, uint64(now)*0x9e3779b97f4a7c15^uint64(len(u.Reply.Buf)))
 		g.mu.RUnlock()
 		if ok {
@@ -265,26 +275,46 @@ func (f groupFSM) Apply(l *raft.Log) any {
 	g := f.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if l.Index <= g.machine.Index() {
-		return nil // in the snapshot already
+	if g.broken || l.Index <= g.machine.Index() {
+		return nil // or in the snapshot already
 	}
 	var units []*fsm.Unit
-	if b := g.pending; b != nil && b.isEntry(l.Data) {
-		units, b.applied = b.units, true
+	b := g.pending
+	if b != nil && b.isEntry(l.Data) {
+		units = b.units
 	}
 	if err := g.machine.Apply(l.Index, l.Data, units); err != nil {
-		g.fatal(fmt.Errorf("group %d: %w", g.group, err))
+		g.stopApplying(err)
 		return err
+	}
+	if units != nil {
+		b.applied = true
 	}
 	g.logBytes.Add(int64(len(l.Data)) + 64)
 	g.logCount.Add(1)
 	return nil
 }
 
+// stopApplying ends what can't go on: the process, or, after a panic of a
+// command, this group until it is opened again.
+func (g *Group) stopApplying(err error) {
+	var p *fsm.PanicError
+	if !errors.As(err, &p) || g.opt.OnPanic == nil {
+		g.fatal(fmt.Errorf("group %d: %w", g.opt.Replica.Group, err))
+		return
+	}
+	g.broken = true
+	// Ends when OnPanic does; its owner is whoever opened the group.
+	go g.opt.OnPanic(g, p)
+}
+
 // Snapshot implements raft.FSM.
 func (f groupFSM) Snapshot() (raft.FSMSnapshot, error) {
 	f.g.mu.Lock()
 	defer f.g.mu.Unlock()
+	if f.g.broken {
+		return nil, errors.New("the group is being rebuilt")
+	}
 	return &groupSnapshot{f.g, f.g.machine.BeginSnapshot()}, nil
 }
 

@@ -128,13 +128,13 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 	b := &batch{}
 	g.mu.RLock()
 	now = max(now, g.machine.Now())
-	applied := g.machine.Index()
+	applied, chain := g.machine.Index(), g.machine.Chain()
 	if w, ok := reqs[0].unit.Watched(); ok && !g.machine.WatchHolds(w, now) {
 		w.Break()
 	}
 	g.mu.RUnlock()
 
-	h := fsm.Header{Time: now, Seed: rand.Uint64(), Origin: g.origin, Seq: g.seq}
+	h := fsm.Header{Time: now, Seed: rand.Uint64(), Origin: g.origin, Seq: g.seq, Applied: applied, Chain: chain}
 	if g.expiring.Load() {
 		h.Expire = expirePerEntry
 		if len(reqs) == 1 && len(reqs[0].unit.Ops) == 0 {
