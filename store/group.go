@@ -71,6 +71,8 @@ type Group struct {
 	snapshots snapshots
 	wg        sync.WaitGroup
 	stopped   chan struct{}
+	closing   sync.Once
+	closeErr  error // of the first Close
 }
 
 // OpenGroup starts a replica of a data group.
@@ -115,11 +117,13 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 // Close stops the replica. Units in flight are answered with ErrUncertain,
 // waiting ones with ErrClosed.
 func (g *Group) Close() error {
-	g.queue.close()
-	close(g.stopped)
-	err := g.Replica.Close()
-	g.wg.Wait()
-	return err
+	g.closing.Do(func() {
+		g.queue.close()
+		close(g.stopped)
+		g.closeErr = g.Replica.Close()
+		g.wg.Wait()
+	})
+	return g.closeErr
 }
 
 func (g *Group) onLeader(ctx context.Context, term uint64) error {

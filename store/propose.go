@@ -183,8 +183,11 @@ func (g *Group) commit(b *batch, entry []byte) {
 	err := g.apply(entry)
 	g.mu.Lock()
 	g.pending = nil
-	if b.applied {
+	switch {
+	case b.applied:
 		err = nil // applied here, so committed, whatever the library said
+	case err == nil:
+		err = ErrUncertain // committed, but not by this machine: it was replaced or is broken
 	}
 	g.mu.Unlock()
 	if err == nil && g.opt.Observer != nil {
