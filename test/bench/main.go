@@ -69,14 +69,14 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 		return runMemory(ctx, o, f, out, progress)
 	}
 	results, err := measure(ctx, o, progress)
-	if err != nil {
-		return err
+	switch {
+	case results == nil:
+	case o.json:
+		err = errors.Join(err, printJSON(out, map[string]any{"facts": f, "results": results}))
+	default:
+		printTables(out, o, results)
 	}
-	if o.json {
-		return printJSON(out, map[string]any{"facts": f, "results": results})
-	}
-	printTables(out, o, results)
-	return nil
+	return err
 }
 
 func parseFlags(args []string, usage io.Writer) (options, error) {
@@ -124,7 +124,8 @@ func parseFlags(args []string, usage io.Writer) (options, error) {
 	return o, nil
 }
 
-// measure starts all targets, fills them, and runs all cells.
+// measure starts all targets, fills them, and runs all cells. With results, an
+// error is about stopping the targets.
 func measure(ctx context.Context, o options, progress io.Writer) (results []*result, err error) {
 	running, err := startAll(ctx, o.targets, progress)
 	defer func() { err = errors.Join(err, stopAll(running)) }()

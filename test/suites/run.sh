@@ -21,8 +21,15 @@
 # (without a baseline: if no test failed), 1 if not, 2 if it could not be run.
 set -u
 
-default_units="unit/type/string unit/type/incr unit/type/hash unit/type/list unit/type/set unit/type/zset
-unit/keyspace unit/expire unit/scan unit/multi unit/protocol"
+default_units="unit/protocol unit/keyspace unit/scan unit/type/string unit/type/incr unit/type/list unit/type/set
+unit/type/zset unit/type/hash unit/expire unit/multi"
+
+# Settings that some units leave changed behind them, to the harm of the next
+# one; they are put back to what they were before each unit.
+settings="hash-max-listpack-entries hash-max-listpack-value list-max-listpack-size list-compress-depth
+set-max-intset-entries zset-max-listpack-entries zset-max-listpack-value proto-max-bulk-len
+client-query-buffer-limit maxmemory maxmemory-policy notify-keyspace-events lua-time-limit
+slowlog-log-slower-than latency-monitor-threshold min-replicas-to-write save appendonly appendfsync"
 
 die() { echo "run.sh: $*" >&2; exit 2; }
 usage() { sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"; }
@@ -72,6 +79,24 @@ if [ -n "$baseline" ]; then
     expected none || die "$baseline cannot be used"
 fi
 
+cli() { redis-cli --no-auth-warning -h "$host" -p "$port" "$@"; }
+[ "$(cli PING 2>&1)" = PONG ] || die "no server answers PING at $address"
+declare -A before=()
+for name in $settings; do
+    # Two lines, name and value; a server that does not know the name gives none.
+    mapfile -t answer < <(cli CONFIG GET "$name" 2>/dev/null)
+    [ "${answer[0]:-}" = "$name" ] && before[$name]=${answer[1]:-}
+done
+restore_settings() {
+    local name now
+    for name in "${!before[@]}"; do
+        mapfile -t now < <(cli CONFIG GET "$name" 2>/dev/null)
+        [ "${now[1]:-}" = "${before[$name]}" ] && continue
+        [ "$(cli CONFIG SET "$name" "${before[$name]}" 2>&1)" = OK ] ||
+            echo "run.sh: cannot set $name back to '${before[$name]}'" >&2
+    done
+}
+
 out=${out:-$(mktemp -d "${TMPDIR:-/tmp}/redis-suite.XXXXXX")}
 mkdir -p "$out" || die "cannot create $out"
 out=$(realpath -- "$out")
@@ -88,6 +113,7 @@ sum_ok=0 sum_base=0
 for unit in "$@"; do
     log=$out/${unit//\//_}.log
     began=$SECONDS
+    restore_settings
     # In a process group of its own, so that an interrupt ends the suite's helpers too.
     set -m
     (cd "$suite" && TERM=dumb exec ./runtest --host "$host" --port "$port" --baseport "$baseport" --single "$unit" \
@@ -98,7 +124,7 @@ for unit in "$@"; do
     child=
     ok=$(grep -ac '^\[ok\]' "$log")
     err=$(grep -ac '^\[err\]' "$log")
-    except=$(grep -acE '^\[exception\]|^\[timeout\]|^TIMEOUT' "$log")
+    except=$(grep -acE '^\[(exception|TIMEOUT)\]' "$log")
     ignored=$(grep -acE '^\[ignore\]' "$log")
     base=$(expected "$unit") ratio=-
     if [ -n "$base" ]; then
@@ -111,11 +137,12 @@ for unit in "$@"; do
     # Passing nothing and failing nothing, while the suite itself gave up, is no result.
     if [ "$ok" -eq 0 ] && [ "$code" -ne 0 ]; then status=1; fi
     printf '%-22s %6d %6d %6d %7d %9s %7s %5d\n' "$unit" "$ok" "$err" "$except" "$ignored" "${base:--}" "$ratio" $((SECONDS - began))
-    grep -aE '^\[(err|exception|timeout)\]|^TIMEOUT' "$log" | sort -u | sed "s|^|$unit: |" >>"$failed_names"
+    grep -aE '^\[(err|exception|TIMEOUT)\]|\(IN PROGRESS\)' "$log" | sort -u | sed "s|^|$unit: |" >>"$failed_names"
 done
 [ "$sum_base" -gt 0 ] && awk "BEGIN { printf \"\n%d of %d = %.3f of the baseline\n\", $sum_ok, $sum_base, $sum_ok / $sum_base }"
 if [ -s "$failed_names" ]; then
     echo; echo "failed:"; cat "$failed_names"
 fi
+restore_settings
 echo; echo "output of each unit: $out"
 exit $status

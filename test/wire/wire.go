@@ -79,8 +79,7 @@ func AppendCommand[T ~string | ~[]byte](dst []byte, args ...T) []byte {
 }
 
 // ReadRaw reads one complete reply and appends its bytes to dst. RESP3
-// attributes ('|') are read and dropped together with nothing else: the reply
-// that follows them is the one returned.
+// attributes ('|') are dropped: the reply that follows them is the one returned.
 func ReadRaw(br *bufio.Reader, dst []byte) ([]byte, error) {
 	return readRaw(br, dst, 0)
 }
