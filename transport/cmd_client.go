@@ -9,6 +9,8 @@ import (
 
 const errClientName = "ERR Client names cannot contain spaces, newlines or special characters."
 
+const killOptions = "[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME yes/no]"
+
 func clientCommand() *Command {
 	const plain = command.NoScript | command.Loading | command.Stale
 	sub := func(name string, arity int, flags command.Flags, since, summary, syntax string, pure bool, run func(*Session, [][]byte)) *Command {
@@ -22,7 +24,7 @@ func clientCommand() *Command {
 	info := sub("INFO", 2, plain, "6.2.0", "Describes the connection.", "", true, clientInfo)
 	info.Tips = list.Tips
 	kill := sub("KILL", -3, admin, "2.4.0", "Closes connections.",
-		"<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME yes/no]> [[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME yes/no] ...]>",
+		"<ip:port | <"+killOptions+"> ["+killOptions+" ...]>",
 		false, clientKill)
 	kill.Complexity = list.Complexity
 	return &Command{
@@ -237,7 +239,7 @@ func clientKill(s *Session, args [][]byte) {
 	f := killFilter{skipMe: true}
 	if old {
 		f.addr, f.skipMe = string(args[2]), false
-	} else if !s.killOptions(args[2:], &f) {
+	} else if !s.parseKill(args[2:], &f) {
 		return
 	}
 	killed, self := int64(0), false
@@ -265,7 +267,7 @@ func clientKill(s *Session, args [][]byte) {
 	}
 }
 
-func (s *Session) killOptions(args [][]byte, f *killFilter) bool {
+func (s *Session) parseKill(args [][]byte, f *killFilter) bool {
 	for i := 0; i < len(args); i += 2 {
 		if i+1 == len(args) {
 			s.Error(errSyntax)

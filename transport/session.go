@@ -46,6 +46,7 @@ type Session struct {
 	unit      fsm.Unit
 	sideMark  int // where the running command's reply begins in side
 	unitBytes int
+	perOp     int   // estimate of the bytes of reply to a step of a unit
 	group     Group // of the unit
 	stale     bool  // the unit runs on a local replica that may lag
 
@@ -80,6 +81,7 @@ func newSession(srv *Server, conn net.Conn, id int64) *Session {
 	s.out.Proto, s.side.Proto = 2, 2
 	s.Writer = &s.out
 	s.tx.slot = -1
+	s.perOp = unitReply / firstUnit
 	s.used = s.created
 	s.needAuth = srv.opts.AuthRequired != nil && srv.opts.AuthRequired()
 	s.publish(true)

@@ -88,11 +88,21 @@ func (p *syntaxParser) alternatives(closing byte) [][]item {
 // appendOptional adds an optional item, or, if it is "[x ...]" behind x, notes
 // that x is repeated.
 func appendOptional(seq []item, o item) []item {
-	if len(o.alts) != 1 {
+	if len(o.alts) == 0 {
+		return seq
+	}
+	body := o.alts[len(o.alts)-1]
+	if len(body) == 0 || body[len(body)-1].word != "..." {
 		return append(seq, o)
 	}
-	body := o.alts[0]
-	if len(body) == 0 || body[len(body)-1].word != "..." {
+	if len(o.alts) > 1 {
+		o.alts[len(o.alts)-1] = body[:len(body)-1]
+		o.bracket = '<'
+		if n := len(seq) - 1; n >= 0 && sameItems(seq[n:], []item{o}) {
+			seq[n].multiple = true
+			return seq
+		}
+		o.bracket, o.multiple = '[', true
 		return append(seq, o)
 	}
 	body = body[:len(body)-1]

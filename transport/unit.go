@@ -24,8 +24,21 @@ func (s *Session) addOp(op fsm.Op, size int, g Group, stale bool) {
 	s.group, s.stale = g, stale
 	s.unit.Ops = append(s.unit.Ops, op)
 	s.unitBytes += size
+	s.flushFull()
+}
+
+// unitReply is how many bytes of replies a unit should lead to at the most, as
+// far as the units before it tell. A session's first has at most firstUnit steps.
+const (
+	unitReply = 4 << 20
+	firstUnit = 64
+)
+
+// flushFull sends the unit if it is large enough.
+func (s *Session) flushFull() {
 	lim := s.srv.opts.Limits
-	if int64(len(s.unit.Ops)) >= lim.UnitOps.Load() || int64(s.unitBytes) >= lim.UnitBytes.Load() {
+	n := len(s.unit.Ops)
+	if int64(n) >= lim.UnitOps.Load() || int64(s.unitBytes) >= lim.UnitBytes.Load() || n*s.perOp >= unitReply {
 		s.flush()
 	}
 }
@@ -51,10 +64,7 @@ func (s *Session) endSide() {
 	}
 	s.unit.Ops = append(s.unit.Ops, fsm.Op{Raw: raw, Slot: -1})
 	s.unitBytes += len(raw)
-	lim := s.srv.opts.Limits
-	if int64(len(s.unit.Ops)) >= lim.UnitOps.Load() || int64(s.unitBytes) >= lim.UnitBytes.Load() {
-		s.flush()
-	}
+	s.flushFull()
 }
 
 // direct writes a reply that is known already in its place.
@@ -90,6 +100,7 @@ func (s *Session) flush() {
 	} else {
 		s.observeRuns(took)
 	}
+	s.perOp = max((len(s.out.Buf)-mark)/len(s.unit.Ops), s.perOp/16)
 	if s.out.Discard {
 		s.out.Buf = s.out.Buf[:mark]
 	}
