@@ -21,6 +21,8 @@ type Admin struct {
 	Version string // of this program
 	Started time.Time
 	RunID   string // 40 hexadecimal digits, drawn at this start
+	// Counters are told of every command.
+	Counters *Counters
 	// Stop ends the process in an orderly way; it returns at once.
 	Stop func()
 }

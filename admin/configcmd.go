@@ -61,6 +61,7 @@ func (a *Admin) configRewrite(s *transport.Session, _ [][]byte) {
 
 func (a *Admin) configResetstat(s *transport.Session, _ [][]byte) {
 	s.Server().ResetStats()
+	a.Counters.Reset()
 	for _, g := range a.Node.Groups() {
 		g.ResetStats()
 	}

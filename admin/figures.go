@@ -71,8 +71,8 @@ func (a *Admin) ServerFigures(srv *transport.Server) metrics.ServerFigures {
 	}
 	if srv != nil {
 		st := srv.Stats()
-		f.Clients, f.TotalClients, f.RejectedClients = float64(st.Connected), float64(st.Total), float64(st.Rejected)
-		f.InputBytes, f.OutputBytes = float64(st.Input), float64(st.Output)
+		f.Clients, f.TotalClients, f.RejectedClients = float64(st.Connected), float64(st.TotalConnections), float64(st.Rejected)
+		f.InputBytes, f.OutputBytes = float64(st.InputBytes), float64(st.OutputBytes)
 	}
 	return f
 }

@@ -2,8 +2,10 @@ package admin
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -122,8 +124,8 @@ func infoClients(a *Admin, s *transport.Session, f *fields) {
 	f.add("connected_clients", st.Connected)
 	f.add("cluster_connections", 0)
 	f.add("maxclients", a.Config.Current().MaxClients)
-	f.add("client_recent_max_input_buffer", st.MaxInput)
-	f.add("client_recent_max_output_buffer", st.MaxOutput)
+	f.add("client_recent_max_input_buffer", st.InputBuffers)
+	f.add("client_recent_max_output_buffer", st.OutputBuffers)
 	f.add("blocked_clients", 0)
 	f.add("tracking_clients", 0)
 	f.add("clients_in_timeout_table", 0)
@@ -200,11 +202,11 @@ func infoStats(a *Admin, s *transport.Session, f *fields) {
 			expired += m.Stats.Expired.Load()
 		})
 	}
-	f.add("total_connections_received", st.Total)
+	f.add("total_connections_received", st.TotalConnections)
 	f.add("total_commands_processed", st.Commands)
-	f.add("instantaneous_ops_per_sec", st.PerSecond)
-	f.add("total_net_input_bytes", st.Input)
-	f.add("total_net_output_bytes", st.Output)
+	f.add("instantaneous_ops_per_sec", a.Counters.PerSecond())
+	f.add("total_net_input_bytes", st.InputBytes)
+	f.add("total_net_output_bytes", st.OutputBytes)
 	f.add("rejected_connections", st.Rejected)
 	f.add("sync_full", 0)
 	f.add("sync_partial_ok", 0)
@@ -218,7 +220,7 @@ func infoStats(a *Admin, s *transport.Session, f *fields) {
 	f.add("pubsub_patterns", 0)
 	f.add("latest_fork_usec", 0)
 	f.add("total_forks", 0)
-	f.add("total_error_replies", st.Errors)
+	f.add("total_error_replies", st.ErrorReplies)
 	f.add("unexpected_error_replies", 0)
 }
 
@@ -251,16 +253,17 @@ func infoCPU(_ *Admin, _ *transport.Session, f *fields) {
 
 func seconds(t syscall.Timeval) string { return fmt.Sprintf("%d.%06d", t.Sec, t.Usec) }
 
-func infoCommandstats(_ *Admin, s *transport.Session, f *fields) {
-	for _, c := range s.Server().CommandStats() {
-		f.add("cmdstat_"+c.Name, fmt.Sprintf("calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=%d,failed_calls=%d",
-			c.Calls, c.Micros, float64(c.Micros)/float64(max(c.Calls, 1)), c.Rejected, c.Failed))
+func infoCommandstats(a *Admin, _ *transport.Session, f *fields) {
+	for _, c := range a.Counters.Commands() {
+		f.add("cmdstat_"+c.Name, fmt.Sprintf("calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=0,failed_calls=%d",
+			c.Calls, c.Micros, float64(c.Micros)/float64(max(c.Calls, 1)), c.Failed))
 	}
 }
 
 func infoErrorstats(_ *Admin, s *transport.Session, f *fields) {
-	for _, e := range s.Server().ErrorStats() {
-		f.add("errorstat_"+e.Code, fmt.Sprintf("count=%d", e.Count))
+	codes := s.Server().Stats().Errors
+	for _, code := range slices.Sorted(maps.Keys(codes)) {
+		f.add("errorstat_"+code, fmt.Sprintf("count=%d", codes[code]))
 	}
 }
 

@@ -143,7 +143,7 @@ func parseExpireOptions(args [][]byte) (o expireOptions, errText string) {
 		case isWord(a, "LT"):
 			o.lt = true
 		default:
-			return o, "ERR Unsupported option " + cString(a)
+			return o, errFormat("ERR Unsupported option " + cString(a))
 		}
 	}
 	if o.nx && (o.xx || o.gt || o.lt) {

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -176,6 +177,68 @@ func TestFlushTouchesWatches(t *testing.T) {
 		p.want(c.line, "+OK\r\n")
 		if here.Dirty() != c.here || other.Dirty() != c.other || none.Dirty() != c.none {
 			t.Errorf("%s: touched %v %v %v, want %v %v %v", c.line, here.Dirty(), other.Dirty(), none.Dirty(), c.here, c.other, c.none)
+		}
+	}
+}
+
+// TestWatchExpired: a key that had expired when it was watched may be deleted
+// without breaking the watch. The same lines run on redis-server.
+func TestWatchExpired(t *testing.T) {
+	r := startRedis(t, true)
+	for _, c := range []struct {
+		setup, change string // x is watched in database 0, between the two
+		holds         bool
+	}{
+		{"SET x v PX 10", "PING", true},
+		{"SET x v PX 10", "DEL x", true},
+		{"SET x v PX 10", "DEL x|SET x w", false},
+		{"SET x v PX 10", "SET x w", false},
+		{"SET x v PX 10", "FLUSHDB", true},
+		{"SET x v PX 10", "FLUSHALL|SET x w", false},
+		{"SET x v PX 10", "SWAPDB 0 1", true},
+		{"SET x v PX 10", "SWAPDB 0 1|SWAPDB 0 1", true},
+		{"SET x v PX 10|SELECT 1|SET x w", "SWAPDB 0 1", false},
+		{"SET x v PX 10|SELECT 1|SET x w PX 10", "SWAPDB 0 1", true},
+		{"SELECT 1|SET x w PX 10", "SWAPDB 0 1", true},
+		{"SELECT 1|SET x w PX 10", "SWAPDB 0 1|DEL x", true},
+		{"SELECT 1|SET x w", "SWAPDB 0 1", false},
+		{"SET x v", "SWAPDB 0 1", false},
+		{"SET x v", "FLUSHDB", false},
+		{"SELECT 1|SET x v", "FLUSHALL", true},
+	} {
+		r.reset(t)
+		p := newPair(t, Options{})
+		r.setTime(p.now)
+		db := 0
+		both := func(lines string) { // does them here and on redis-server
+			for line := range strings.SplitSeq(lines, "|") {
+				args := bytes.Fields([]byte(line))
+				r.must(strings.Fields(line)...)
+				switch string(args[0]) {
+				case "SELECT":
+					db = int(args[1][0] - '0')
+				case "PING":
+				default:
+					p.do(db, args)
+				}
+			}
+		}
+		both(c.setup)
+		both("SELECT 0")
+		p.now += 100
+		p.apply(0)
+		r.setTime(p.now)
+		var w Watch
+		p.leader.Watch(&w, 0, []byte("x"), p.now)
+		watcher := dialRedis(t, r.conn.RemoteAddr().String())
+		watcher.do("WATCH", "x")
+		both(c.change)
+		if got := p.leader.WatchHolds(&w, p.now); got != c.holds {
+			t.Errorf("%s, WATCH, %s: the watch holds: %v", c.setup, c.change, got)
+		}
+		watcher.do("MULTI")
+		if reply, err := watcher.do("EXEC"); err != nil || (string(reply) == "*0\r\n") != c.holds {
+			t.Errorf("%s, WATCH, %s: redis-server: %q, %v", c.setup, c.change, reply, err)
 		}
 	}
 }

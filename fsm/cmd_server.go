@@ -3,7 +3,6 @@ package fsm
 import (
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm/keyspace"
-	"github.com/quorate/quorate/slots/hashslot"
 )
 
 // serverCommands are the commands on whole databases.
@@ -78,23 +77,9 @@ func (c *WriteCall) flush(db int) {
 	if old.Len() == 0 {
 		return
 	}
-	c.m.watches.touchDB(db, holds(old))
+	c.m.watches.touchDB(db, old, &keyspace.DB{}, c.now)
 	c.m.Stats.Changes.Add(int64(old.Len()))
 	c.m.ks.Flush(db)
-}
-
-// holds returns a function that reports whether one of the databases has a key,
-// expired or not.
-func holds(dbs ...*keyspace.DB) func(key []byte) bool {
-	return func(key []byte) bool {
-		slot := hashslot.Of(key)
-		for _, db := range dbs {
-			if db.Find(slot, key) != nil {
-				return true
-			}
-		}
-		return false
-	}
 }
 
 // swapdb implements SWAPDB index1 index2.
@@ -122,9 +107,9 @@ func swapdb(c *WriteCall) {
 		}
 	}
 	if a, b := int(n[0]), int(n[1]); a != b {
-		either := holds(c.m.ks.DB(a), c.m.ks.DB(b))
-		c.m.watches.touchDB(a, either)
-		c.m.watches.touchDB(b, either)
+		dbA, dbB := c.m.ks.DB(a), c.m.ks.DB(b)
+		c.m.watches.touchDB(a, dbA, dbB, c.now)
+		c.m.watches.touchDB(b, dbB, dbA, c.now)
 		c.m.ks.Swap(a, b)
 	}
 	c.m.Stats.Changes.Add(1)

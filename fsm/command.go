@@ -1,10 +1,6 @@
 package fsm
 
-import (
-	"strings"
-
-	"github.com/quorate/quorate/command"
-)
+import "github.com/quorate/quorate/command"
 
 // Command is a data command: exactly one of Read and Write is set, or neither
 // for a container with Subs.
@@ -56,17 +52,35 @@ func init() {
 	}
 }
 
-// findWrite returns the write command that args name, or nil.
+// findWrite returns the write command that args name, or nil. It doesn't
+// allocate: replicas call it for every command of every entry.
 func findWrite(args [][]byte) *Command {
 	if len(args) == 0 {
 		return nil
 	}
-	name := strings.ToUpper(string(args[0]))
-	if c := writesByName[name]; c != nil {
+	var buf [64]byte
+	name := appendUpper(buf[:0], args[0])
+	if c := writesByName[string(name)]; c != nil {
 		return c
 	}
 	if len(args) > 1 {
-		return writesByName[name+" "+strings.ToUpper(string(args[1]))]
+		name = appendUpper(append(name, ' '), args[1])
+		return writesByName[string(name)]
 	}
 	return nil
+}
+
+// appendUpper appends a word in capitals; what would not fit into dst belongs
+// to no command's name and is left out.
+func appendUpper(dst, word []byte) []byte {
+	for _, c := range word {
+		if len(dst) == cap(dst) {
+			break
+		}
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }

@@ -1,5 +1,7 @@
 package fsm
 
+import "strings"
+
 // Error replies of data commands. The texts are those of redis-server 7.0.15.
 const (
 	errWrongType    = "WRONGTYPE Operation against a key holding the wrong kind of value"
@@ -61,3 +63,7 @@ func errArity(name string) string {
 func errNoInput(name string) string {
 	return "ERR at least 1 input key is needed for '" + name + "' command"
 }
+
+// errFormat finishes the text of an error that ends in a client's argument:
+// Redis cuts line breaks off its end.
+func errFormat(text string) string { return strings.TrimRight(text, "\r\n") }

@@ -89,7 +89,7 @@ func (m *Machine) mix(b []byte) { m.chain = crc64.Update(m.chain, crcTable, b) }
 func (m *Machine) modified(db int, key []byte) {
 	m.mix(key)
 	m.Stats.Changes.Add(1)
-	m.watches.touch(db, key)
+	m.watches.touch(m.ks, db, key)
 }
 
 func (m *Machine) notify(class byte, event string, db int, key []byte) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -41,7 +42,7 @@ func restore(t *testing.T, b []byte) *Machine {
 // only applied the log are equal, and stay so whatever is applied to both.
 func TestRestoredStaysEqual(t *testing.T) {
 	seen := map[string]bool{}
-	for range 6 {
+	for range 4 {
 		w := newWorkload(t, true)
 		a := New(plain)
 		for range 3 {
@@ -306,14 +307,20 @@ func TestRestoreStock(t *testing.T) {
 	}
 }
 
-func BenchmarkSnapshot(b *testing.B) {
+// benchmarkMachine holds 200,000 strings of a usual size.
+func benchmarkMachine(b *testing.B) *Machine {
 	m := New(plain)
 	for i := range 200_000 {
-		data := entry(Header{Time: 1}, "T.SET key:"+string(binary.BigEndian.AppendUint32(nil, uint32(i)))+" some-value-of-usual-length")
+		data := entry(Header{Time: 1}, fmt.Sprintf("T.SET key:%012d value-of-%032x", i, uint64(i)*0x9e3779b97f4a7c15))
 		if err := m.Apply(uint64(i+1), data, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
+	return m
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	m := benchmarkMachine(b)
 	b.ResetTimer()
 	for range b.N {
 		var mu sync.RWMutex
@@ -324,5 +331,28 @@ func BenchmarkSnapshot(b *testing.B) {
 		}
 		s.Release()
 		b.SetBytes(n)
+	}
+}
+
+func BenchmarkBeginSnapshot(b *testing.B) {
+	m := benchmarkMachine(b)
+	b.ResetTimer()
+	for range b.N {
+		m.BeginSnapshot().Release()
+	}
+}
+
+func BenchmarkRestore(b *testing.B) {
+	var file bytes.Buffer
+	s := benchmarkMachine(b).BeginSnapshot()
+	if _, err := s.WriteTo(&file, new(sync.Mutex)); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(file.Len()))
+	b.ResetTimer()
+	for range b.N {
+		if _, err := Restore(bytes.NewReader(file.Bytes()), plain); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package fsm
 
-import "github.com/quorate/quorate/slots/hashslot"
+import (
+	"github.com/quorate/quorate/fsm/keyspace"
+	"github.com/quorate/quorate/slots/hashslot"
+)
 
 // Watches are the keys that sessions of this node watch. They are not part of
 // the replicated state: the node that leads decides by them whether an EXEC
@@ -20,7 +23,7 @@ type watchedKey struct {
 // Watch is one session's set of watched keys. The zero value watches nothing.
 type Watch struct {
 	dirty bool
-	keys  map[watchedKey]bool // whether the key was expired when WATCH came
+	keys  map[watchedKey]bool // whether the key was there but expired when WATCH came
 }
 
 // Dirty reports whether a watched key was touched since it was watched.
@@ -87,22 +90,48 @@ func (m *Machine) WatchHolds(w *Watch, now int64) bool {
 	return true
 }
 
-// touch marks the watches of a key.
-func (s *Watches) touch(db int, key []byte) {
+// touch marks the watches of a key that was changed in ks. A key that had
+// expired when it was watched and has been deleted since is none: its watch
+// found no key and there is no key. From then on it counts as missing.
+func (s *Watches) touch(ks *keyspace.Keyspace, db int, key []byte) {
 	if len(s.keys) == 0 {
 		return
 	}
-	for w := range s.keys[watchedKey{db, string(key)}] {
-		w.dirty = true
+	k := watchedKey{db, string(key)}
+	for w := range s.keys[k] {
+		if w.keys[k] && ks.DB(db).Find(hashslot.Of(key), key) == nil {
+			w.keys[k] = false
+		} else {
+			w.dirty = true
+		}
 	}
 }
 
-// touchDB marks the watches of the keys of a database that exist in any of the
-// given states of it: what FLUSHDB and SWAPDB touch.
-func (s *Watches) touchDB(db int, exists func(key []byte) bool) {
+// touchDB marks the watches of the keys of database db, whose content is about
+// to be replaced by another's (FLUSHDB: an empty one), unless the key was and
+// is missing, expired being as good as missing. That it is expired, a watch has to
+// remember.
+//
+// Source: the tests of WATCH with FLUSHDB and SWAPDB in Redis 7.0.
+func (s *Watches) touchDB(db int, old, replaced *keyspace.DB, now int64) {
 	for k, ws := range s.keys {
-		if k.db == db && exists([]byte(k.key)) {
-			for w := range ws {
+		if k.db != db {
+			continue
+		}
+		slot, key := hashslot.Of([]byte(k.key)), []byte(k.key)
+		before, after := old.Find(slot, key), replaced.Find(slot, key)
+		if before == nil && after == nil {
+			continue
+		}
+		stale := after != nil && after.ExpireAt() != 0 && after.ExpireAt() <= now
+		for w := range ws {
+			switch expired := w.keys[k]; {
+			case expired && after == nil:
+				w.keys[k] = false
+			case expired && stale:
+			case !expired && before == nil && stale:
+				w.keys[k] = true
+			default:
 				w.dirty = true
 			}
 		}

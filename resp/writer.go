@@ -17,6 +17,10 @@ type Writer struct {
 	// Discard makes every method a no-op: replicas apply writes without
 	// anybody to answer.
 	Discard bool
+
+	// Errors counts the calls of Error, so that nobody has to search replies
+	// for errors when there are none.
+	Errors int
 }
 
 // OK appends +OK.
@@ -36,6 +40,7 @@ func (w *Writer) Error(msg string) {
 	if w.Discard {
 		return
 	}
+	w.Errors++
 	w.Buf = append(w.Buf, '-')
 	for i := 0; i < len(msg); i++ {
 		c := msg[i]

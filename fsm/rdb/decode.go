@@ -143,8 +143,8 @@ func (d *Decoder) next() (Record, error) {
 		if err != nil {
 			return Record{}, err
 		}
-		if (op == opExpire || op == opExpireMs) && expireAt <= 0 {
-			return Record{}, malformed("expiry %d", expireAt)
+		if (op == opExpire || op == opExpireMs) && expireAt == 0 {
+			expireAt = 1 // as long ago; zero means none
 		}
 	}
 }

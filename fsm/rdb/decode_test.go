@@ -329,7 +329,8 @@ func TestFilesRefused(t *testing.T) {
 		{"slots", "REDIS0012\xf4" + tail, ErrUnsupported},
 		{"stream", "REDIS0010\x13\x01k" + tail, ErrUnsupported},
 		{"expiry without key", "REDIS0010\xfc\x01\x00\x00\x00\x00\x00\x00\x00" + tail, ErrFormat},
-		{"expiry before the epoch", "REDIS0010\xfc\xff\xff\xff\xff\xff\xff\xff\xff\x00\x01k\x01v" + tail, ErrFormat},
+		{"expiry before the epoch", "REDIS0010\xfc\xf0\xff\xff\xff\xff\xff\xff\xff\x00\x01k\x01v" + tail, nil},
+		{"expiry zero is one", "REDIS0010\xfc\x00\x00\x00\x00\x00\x00\x00\x00" + tail, ErrFormat},
 		{"database beyond counting", "REDIS0010\xfe\x81\xff\xff\xff\xff\xff\xff\xff\xff" + tail, ErrFormat},
 		{"unknown opcode", "REDIS0010\xf0" + tail, ErrFormat},
 	} {

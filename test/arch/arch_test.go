@@ -31,7 +31,8 @@ var layers = [][]string{
 	{"fsm/keyspace"},
 	{"fsm/listpack", "slots/hashslot"},
 	{"security"},
-	{"command", "config", "glob", "metrics", "resp"},
+	{"command", "config", "metrics", "resp"},
+	{"glob"},
 }
 
 // anywhere are directories whose packages nobody imports and which may import

@@ -3,6 +3,7 @@ package fsm
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,10 +21,10 @@ import (
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
-// startRedisIn starts a redis-server in dir for the time of the test, or skips
+// redisOnFile starts a redis-server in dir for the time of the test, or skips
 // it, and returns a function that sends a command and returns the bulk or
 // simple reply.
-func startRedisIn(t *testing.T, dir string, options ...string) func(args ...string) string {
+func redisOnFile(t *testing.T, dir string, options ...string) func(args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -165,7 +166,7 @@ func TestRedisLoadsOurs(t *testing.T) {
 			t.Fatal(err)
 		}
 		limits := a.ks.Limits
-		do := startRedisIn(t, dir, "--zset-max-listpack-entries", strconv.Itoa(limits.ZsetMaxListpackEntries),
+		do := redisOnFile(t, dir, "--zset-max-listpack-entries", strconv.Itoa(limits.ZsetMaxListpackEntries),
 			"--hash-max-listpack-entries", strconv.Itoa(limits.HashMaxListpackEntries),
 			"--set-max-intset-entries", strconv.Itoa(limits.SetMaxIntsetEntries))
 		if out, err := exec.Command("redis-check-rdb", file).CombinedOutput(); err != nil || !bytes.Contains(out, []byte("Checksum OK")) {
@@ -240,7 +241,7 @@ func compareKeys(t *testing.T, do func(args ...string) string, m *Machine) {
 // every form it has a number for.
 func TestWeLoadRedis(t *testing.T) {
 	dir := t.TempDir()
-	do := startRedisIn(t, dir)
+	do := redisOnFile(t, dir)
 	w := newWorkload(t, false)
 	for db := range 3 {
 		do("SELECT", strconv.Itoa(db))
@@ -296,5 +297,70 @@ func TestWeLoadRedis(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestPayloadsAgree: a payload that we accept, redis-server accepts too, and
+// both have the same value then: every form Redis has had, and damaged ones
+// with a checksum that is right again. We may be stricter: about the order of a
+// sorted set, or bytes behind the value.
+func TestPayloadsAgree(t *testing.T) {
+	do := redisOnFile(t, t.TempDir(), "--sanitize-dump-payload", "yes")
+	data, err := os.ReadFile("rdb/testdata/old_forms.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	payloads := map[string][]byte{}
+	for line := range strings.Lines(string(data)) {
+		if name, text, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && line[0] != '#' {
+			if payloads[name], err = hex.DecodeString(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	do("HSET", "hash", "f", "v", "17", "-70000")
+	do("ZADD", "zset", "1", "a", "2.5", "b", "-inf", "9999999")
+	do("SADD", "set", "1", "-70000", "5")
+	do("RPUSH", "list", "a", "-5", "123456789", "b")
+	for _, key := range []string{"hash", "zset", "set", "list"} {
+		payloads[key] = []byte(do("DUMP", key))
+	}
+	limits := keyspace.DefaultLimits()
+	scratch := New(plain)
+	w := newWorkload(t, false)
+	accepted, refused := 0, 0
+	check := func(name string, payload []byte) bool {
+		v, err := rdb.ParseDump(payload, &limits)
+		if err != nil {
+			refused++
+			return false
+		}
+		accepted++
+		do("RESTORE", "k", "0", string(payload), "REPLACE")
+		scratch.ks.Set(0, 0, []byte("k"), v, false)
+		var d digest
+		d.entry(scratch.ks.DB(0).Find(0, []byte("k")))
+		if got, want := fmt.Sprintf("%x", d), do("DEBUG", "DIGEST-VALUE", "k"); got != want {
+			t.Fatalf("%s, payload %x: digest %s, redis-server has %s", name, payload, got, want)
+		}
+		if got, want := scratch.ks.DB(0).Find(0, []byte("k")).Encoding(), do("OBJECT", "ENCODING", "k"); got != want {
+			t.Fatalf("%s, payload %x: encoding %s, redis-server has %s", name, payload, got, want)
+		}
+		return true
+	}
+	for name, payload := range payloads {
+		if !check(name, payload) {
+			t.Fatalf("%s is refused", name)
+		}
+		for range 300 {
+			bad := bytes.Clone(payload)
+			for range 1 + w.r.IntN(2) {
+				bad[1+w.r.IntN(len(bad)-11)] ^= byte(1 << w.r.IntN(8))
+			}
+			check(name, resum(bad))
+		}
+	}
+	if accepted < 500 || refused < 500 {
+		t.Errorf("%d accepted, %d refused: the damage is of the wrong size", accepted, refused)
 	}
 }

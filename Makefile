@@ -1,0 +1,47 @@
+# Quorate. `make help` lists the targets.
+SHELL := /bin/bash
+GO ?= go
+
+.PHONY: help build test vet race fuzz sim compat suites clients bench e2e fmt
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
+
+build: ## build bin/quorate
+	$(GO) build -o bin/quorate .
+
+test: vet build ## what CI runs: vet, formatting, all tests, the race detector on the concurrent packages
+	$(GO) test -timeout 15m ./...
+	$(GO) test -race -short -timeout 10m ./store/... ./node/... ./transport/... ./config/...
+
+vet: ## gofmt and go vet
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+
+race: ## every package under the race detector
+	$(GO) test -race -timeout 30m ./...
+
+sim: ## fifty simulated fault runs of two minutes each
+	$(GO) test ./test/sim -run TestFaults -sim.runs=50 -sim.time=2m -timeout 30m
+
+e2e: build ## the tour with real processes and redis-cli
+	$(GO) test ./test/e2e -v -count=1
+
+compat: build ## a million random commands compared with redis-server
+	$(GO) test ./test/compat -run TestCompat -timeout 60m -args -n 1000000
+
+suites: build ## units of Redis's own TCL suite; REDIS_SUITE is its source tree
+	test/suites/run.sh
+
+clients: build ## go-redis, ioredis and redis-py through a failover
+	$(GO) test ./test/clients -v -count=1
+
+bench: build ## side by side with redis-server and etcd, as ratios
+	$(GO) run ./test/bench
+
+fuzz: ## each fuzz target for 30 seconds
+	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
+		echo "$$p $$f"; $(GO) test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime 30s || exit 1; done; done
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')

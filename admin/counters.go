@@ -1,0 +1,99 @@
+package admin
+
+import (
+	"sort"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/metrics"
+)
+
+// Counters count commands by name, for INFO commandstats and for metrics. They
+// implement transport.Observer. Safe for concurrent use.
+type Counters struct {
+	m      *metrics.Metrics
+	byName sync.Map // *command.Spec -> *counter
+	total  atomic.Int64
+	rate   atomic.Int64
+}
+
+// counter are the figures of one command.
+type counter struct {
+	name                  string
+	calls, micros, failed atomic.Int64
+	page                  *metrics.Command
+}
+
+// NewCounters returns counters at zero that also feed m.
+func NewCounters(m *metrics.Metrics) *Counters { return &Counters{m: m} }
+
+// Observe notes n commands that were answered together after d.
+func (c *Counters) Observe(spec *command.Spec, n int, d time.Duration, failed bool) {
+	v, ok := c.byName.Load(spec)
+	if !ok {
+		name := spec.FullName()
+		v, _ = c.byName.LoadOrStore(spec, &counter{name: name, page: c.m.Command(name)})
+	}
+	k := v.(*counter)
+	k.calls.Add(int64(n))
+	k.micros.Add(int64(n) * d.Microseconds())
+	if failed {
+		k.failed.Add(int64(n))
+	}
+	k.page.Observe(n, d, failed)
+	c.total.Add(int64(n))
+}
+
+// CommandFigures are the figures of one command. Micros is the time from the
+// arrival of a command to its answer, waiting for the quorum included.
+type CommandFigures struct {
+	Name                  string
+	Calls, Micros, Failed int64
+}
+
+// Commands returns the figures of the commands that were used, by name.
+func (c *Counters) Commands() []CommandFigures {
+	var out []CommandFigures
+	c.byName.Range(func(_, v any) bool {
+		k := v.(*counter)
+		if n := k.calls.Load(); n > 0 {
+			out = append(out, CommandFigures{k.name, n, k.micros.Load(), k.failed.Load()})
+		}
+		return true
+	})
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+// Reset sets the figures that INFO shows to zero; those of metrics only grow.
+func (c *Counters) Reset() {
+	c.byName.Range(func(_, v any) bool {
+		k := v.(*counter)
+		k.calls.Store(0)
+		k.micros.Store(0)
+		k.failed.Store(0)
+		return true
+	})
+}
+
+// PerSecond returns the commands of the last full second.
+func (c *Counters) PerSecond() int64 { return c.rate.Load() }
+
+// Sample measures PerSecond until stop closes.
+func (c *Counters) Sample(stop <-chan struct{}) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	last := c.total.Load()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-t.C:
+			now := c.total.Load()
+			c.rate.Store(now - last)
+			last = now
+		}
+	}
+}

@@ -1,0 +1,212 @@
+// Quorate is a strongly consistent store that speaks the Redis protocol. This
+// file builds a process bottom-up, runs it, and closes it top-down.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/admin"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/metrics"
+	"github.com/quorate/quorate/node"
+	"github.com/quorate/quorate/transport"
+)
+
+// version of this program.
+const version = "0.1.0"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx, stop, os.Args[1:], os.Stdin, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run is the life of a process. It returns when ctx ends or stop is called, and
+// the node has handed over what it leads.
+func run(ctx context.Context, stop func(), args []string, stdin io.Reader, stdout io.Writer) error {
+	in, err := config.ParseArgs(args)
+	switch {
+	case err != nil:
+		return err
+	case in.Version:
+		fmt.Fprintf(stdout, "Quorate server v=%s redis=%s\n", version, admin.RedisVersion)
+		return nil
+	case in.Help:
+		fmt.Fprint(stdout, usage)
+		return nil
+	}
+	cfg, err := config.Load(in, stdin, config.Options{Version: version})
+	if err != nil {
+		return err
+	}
+	s := cfg.Current()
+	if s.Daemonize && !isDaemon() {
+		return daemonize(s)
+	}
+	log, closeLog, err := openLog(cfg)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	removePid, err := writePid(s)
+	if err != nil {
+		return err
+	}
+	defer removePid()
+	if err := serve(ctx, stop, cfg, log); err != nil {
+		log.Error("can't go on", "error", err)
+		return err
+	}
+	return nil
+}
+
+const usage = `Usage: quorate [path/to/redis.conf] [--directive value ...] [-]
+       quorate -v | --version
+       quorate -h | --help
+
+Without arguments: a single node on port 6379. A cluster: scripts/cluster.sh start
+`
+
+// serve builds, from below: metrics, node (files, Raft groups, peer port),
+// clients, pages; waits; and closes in the opposite order.
+func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logger) (err error) {
+	s := cfg.Current()
+	adm := &admin.Admin{Config: cfg, Version: version, Started: time.Now(), RunID: runID(), Stop: stop}
+	var clients *transport.Server
+	figures := metrics.New(adm.GroupFigures, func() metrics.ServerFigures { return adm.ServerFigures(clients) })
+	adm.Counters = admin.NewCounters(figures)
+
+	opts, err := nodeOptions(cfg, figures, log)
+	if err != nil {
+		return err
+	}
+	// The client port is taken before the node starts, so that a second process
+	// on it fails before it touches anything.
+	addrs := clientAddrs(s)
+	listeners, err := listenAll(addrs)
+	if err != nil {
+		return err
+	}
+	n, err := node.Open(opts)
+	if err != nil {
+		return errors.Join(err, closeAll(listeners))
+	}
+	adm.Node = n
+	clients = transport.New(transport.Options{Router: router{n}, Table: transport.NewTable(adm.Commands()...),
+		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters},
+		Logger: log.Named("clients")})
+	putLimitsInForce(cfg, n)
+
+	var wg sync.WaitGroup
+	stopSampling := make(chan struct{})
+	wg.Add(1)
+	// Owned by serve. Stops when stopSampling closes; serve waits.
+	go func() {
+		defer wg.Done()
+		adm.Counters.Sample(stopSampling)
+	}()
+	pages, err := servePages(&wg, adm, figures, s, log)
+	if err == nil {
+		for _, l := range listeners {
+			wg.Add(1)
+			// Owned by serve. Stops when clients closes; serve waits.
+			go func() {
+				defer wg.Done()
+				if err := clients.Serve(l); err != nil {
+					log.Error("listener ended", "addr", l.Addr(), "error", err)
+				}
+			}()
+		}
+		log.Info("ready to accept connections", "version", version, "port", s.Port, "mode", mode(s), "node", n.ID(), "pid", os.Getpid())
+		<-ctx.Done()
+		log.Info("stopping: handing leadership over")
+	}
+	// Leadership first, while clients are still connected: they are redirected
+	// instead of meeting a closed port. Then the clients, then the node.
+	leave, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	n.HandOver(leave)
+	if cerr := clients.Close(leave); cerr != nil {
+		log.Warn("clients were cut off", "reason", cerr)
+	}
+	if pages != nil {
+		err = errors.Join(err, pages.Close())
+	}
+	close(stopSampling)
+	wg.Wait()
+	err = errors.Join(err, n.Close())
+	log.Info("stopped")
+	return err
+}
+
+// servePages serves /metrics and /health, if they have a port.
+func servePages(wg *sync.WaitGroup, adm *admin.Admin, m *metrics.Metrics, s *config.Settings, log hclog.Logger) (*http.Server, error) {
+	port := s.EffectiveMetricsPort()
+	if port == 0 {
+		return nil, nil
+	}
+	// Figures are for the machine's own agent unless clients from elsewhere are
+	// welcome too.
+	host := "127.0.0.1"
+	if !s.ProtectedMode && len(s.Bind) > 0 {
+		host = hostOf(s.Bind[0])
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.FormatInt(port, 10)))
+	if err != nil {
+		return nil, fmt.Errorf("metrics page: %w", err)
+	}
+	pages := adm.Pages(m)
+	wg.Add(1)
+	// Owned by serve. Stops when pages closes.
+	go func() {
+		defer wg.Done()
+		if err := pages.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics page ended", "error", err)
+		}
+	}()
+	return pages, nil
+}
+
+func mode(s *config.Settings) string {
+	if s.ClusterEnabled {
+		return "cluster"
+	}
+	return "standalone"
+}
+
+// databases returns the number of databases: one in cluster mode, as in Redis.
+func databases(s *config.Settings) int {
+	if s.ClusterEnabled {
+		return 1
+	}
+	return int(s.Databases)
+}
+
+func runID() string {
+	var b [20]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// dataDir is where the node keeps everything, below the configured directory.
+func dataDir(s *config.Settings) string { return filepath.Join(s.Dir, "quorate-data") }

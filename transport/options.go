@@ -1,0 +1,75 @@
+package transport
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/quorate/quorate/command"
+)
+
+// Options configure a Server. Router and Table are required.
+type Options struct {
+	Router    Router
+	Table     *Table
+	Databases int // number of databases, default 16
+
+	// Version is what HELLO reports, default "7.0.15": clients choose their
+	// features by it.
+	Version string
+
+	Limits   *Limits  // nil: NewLimits
+	Observer Observer // nil: nobody watches
+
+	// AuthRequired reports whether new sessions must authenticate before
+	// anything else; nil: never.
+	AuthRequired func() bool
+
+	Logger hclog.Logger // nil: silent
+}
+
+// Observer is told about commands. Safe for concurrent use, and quick: it is
+// called on the path of every command.
+type Observer interface {
+	// Commands reports n commands of a kind that were answered together after d,
+	// which is what their client waited for each of them.
+	Commands(spec *command.Spec, n int, d time.Duration, failed bool)
+}
+
+// Limits bound what clients can take. They may change while the server runs.
+// Sizes are in bytes; the names are those of redis.conf unless a comment says
+// otherwise.
+type Limits struct {
+	MaxClients       atomic.Int64 // maxclients, default 10000; more are refused
+	ProtoMaxBulkLen  atomic.Int64 // proto-max-bulk-len, default 512 MiB
+	QueryBuffer      atomic.Int64 // client-query-buffer-limit, default 1 GiB: input and MULTI queue of one client
+	IdleTimeout      atomic.Int64 // timeout in seconds, default 0: never
+	TCPKeepAlive     atomic.Int64 // tcp-keepalive in seconds, default 300; 0: off
+	OutputHard       atomic.Int64 // client-output-buffer-limit normal, hard; default 0: none
+	OutputSoft       atomic.Int64 // the same, soft; default 0: none
+	OutputSoftSecs   atomic.Int64 // seconds over the soft limit that are tolerated
+	ProtectedMode    atomic.Bool  // protected-mode, default on
+	UnitOps          atomic.Int64 // not in Redis: commands in one unit at the most, default 1024
+	UnitBytes        atomic.Int64 // not in Redis: bytes of arguments after which a unit is sent, default 512 KiB
+	WriteStall       atomic.Int64 // not in Redis: seconds that a client may leave replies unread before it is closed, default 300; 0: for ever
+	TotalInput       atomic.Int64 // not in Redis: input buffers and MULTI queues of all clients together, default 4 GiB; who asks for more is closed; 0: unlimited
+	TotalOutput      atomic.Int64 // not in Redis: unread replies of all clients together, default 1 GiB; the largest are closed; 0: unlimited
+	UnauthenticatedQ atomic.Int64 // not in 7.0: input of a client that must authenticate first, default 1 MiB
+}
+
+// NewLimits returns the defaults.
+func NewLimits() *Limits {
+	l := &Limits{}
+	l.MaxClients.Store(10000)
+	l.ProtoMaxBulkLen.Store(512 << 20)
+	l.QueryBuffer.Store(1 << 30)
+	l.TCPKeepAlive.Store(300)
+	l.ProtectedMode.Store(true)
+	l.UnitOps.Store(1024)
+	l.UnitBytes.Store(512 << 10)
+	l.WriteStall.Store(300)
+	l.TotalInput.Store(4 << 30)
+	l.TotalOutput.Store(1 << 30)
+	l.UnauthenticatedQ.Store(1 << 20)
+	return l
+}

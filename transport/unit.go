@@ -1,0 +1,201 @@
+package transport
+
+import (
+	"time"
+
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm"
+)
+
+// add puts a data command behind what the unit holds, and sends the unit when
+// it is for another group or full.
+func (s *Session) add(node *Node, args [][]byte, slot int, g Group, stale bool) {
+	size := 0
+	for _, a := range args {
+		size += len(a)
+	}
+	s.addOp(fsm.Op{Cmd: node.Item.Data, Args: args, DB: s.db, Slot: slot}, size, g, stale)
+}
+
+func (s *Session) addOp(op fsm.Op, size int, g Group, stale bool) {
+	if len(s.unit.Ops) > 0 && (s.group != g || s.stale != stale) {
+		s.flush()
+	}
+	s.group, s.stale = g, stale
+	s.unit.Ops = append(s.unit.Ops, op)
+	s.unitBytes += size
+	lim := s.srv.opts.Limits
+	if int64(len(s.unit.Ops)) >= lim.UnitOps.Load() || int64(s.unitBytes) >= lim.UnitBytes.Load() {
+		s.flush()
+	}
+}
+
+// beginSide redirects replies to the side if a unit is waiting: they take their
+// place among its replies.
+func (s *Session) beginSide() {
+	if len(s.unit.Ops) > 0 {
+		s.Writer = &s.side
+		s.sideMark = len(s.side.Buf)
+	}
+}
+
+// endSide puts what was written on the side into the unit.
+func (s *Session) endSide() {
+	if s.Writer == &s.out {
+		return
+	}
+	s.Writer = &s.out
+	raw := s.side.Buf[s.sideMark:len(s.side.Buf):len(s.side.Buf)]
+	if len(raw) == 0 {
+		return // replies are off
+	}
+	s.unit.Ops = append(s.unit.Ops, fsm.Op{Raw: raw, Slot: -1})
+	s.unitBytes += len(raw)
+	lim := s.srv.opts.Limits
+	if int64(len(s.unit.Ops)) >= lim.UnitOps.Load() || int64(s.unitBytes) >= lim.UnitBytes.Load() {
+		s.flush()
+	}
+}
+
+// direct writes a reply that is known already in its place.
+func (s *Session) direct(write func()) {
+	s.beginSide()
+	write()
+	s.endSide()
+}
+
+// flush sends the unit to its group, waits for the replies and empties it.
+func (s *Session) flush() {
+	if len(s.unit.Ops) == 0 {
+		return
+	}
+	mark := len(s.out.Buf)
+	s.out.Errors = 0
+	s.unit.Reply = &s.out
+	start := time.Now()
+	s.used = start
+	s.publish(false)
+	var err error
+	if s.stale {
+		err = s.group.DoStale(&s.unit)
+	} else {
+		err = s.group.Do(&s.unit)
+	}
+	took := time.Since(start)
+	if err != nil {
+		s.out.Buf = s.out.Buf[:mark]
+		s.answerAll(err, took)
+	} else if s.out.Errors > 0 && !s.out.Discard {
+		s.countErrors(s.out.Buf[mark:], took)
+	} else {
+		s.observeRuns(took)
+	}
+	if s.out.Discard {
+		s.out.Buf = s.out.Buf[:mark]
+	}
+	clear(s.unit.Ops)
+	s.unit.Ops = s.unit.Ops[:0]
+	s.side.Buf = s.side.Buf[:0]
+	s.unitBytes = 0
+	s.group = nil
+}
+
+// answerAll gives every step of the unit the reply for an error of its group.
+func (s *Session) answerAll(err error, took time.Duration) {
+	router := s.srv.opts.Router
+	for i := range s.unit.Ops {
+		op := &s.unit.Ops[i]
+		if op.Raw != nil {
+			s.out.Raw(op.Raw)
+			continue
+		}
+		s.Error(replyFor(err, router.Cluster(), func() string { return router.Redirect(max(op.Slot, 0)) }))
+		s.observe(s.srv.specOf(op), 1, took, true)
+	}
+}
+
+// observeRuns reports the unit's commands, equal neighbours together.
+func (s *Session) observeRuns(took time.Duration) {
+	if s.srv.opts.Observer == nil {
+		return
+	}
+	ops := s.unit.Ops
+	for i := 0; i < len(ops); {
+		n := 1
+		for ops[i].Cmd != nil && i+n < len(ops) && ops[i+n].Cmd == ops[i].Cmd {
+			n++
+		}
+		s.observe(s.srv.specOf(&ops[i]), n, took, false)
+		s.observeTx(ops[i].Tx, took)
+		i += n
+	}
+}
+
+// observeTx reports the commands of a transaction.
+func (s *Session) observeTx(tx []fsm.Op, took time.Duration) {
+	for i := range tx {
+		if tx[i].Cmd != nil {
+			s.observe(s.srv.specOf(&tx[i]), 1, took, false)
+		}
+	}
+}
+
+// countErrors looks into replies that contain errors: which commands failed,
+// and with which codes. Replies without errors are never looked at.
+func (s *Session) countErrors(replies []byte, took time.Duration) {
+	for i := range s.unit.Ops {
+		n := replyLen(replies)
+		if n <= 0 {
+			return
+		}
+		one := replies[:n]
+		replies = replies[n:]
+		if s.unit.Ops[i].Raw != nil {
+			continue
+		}
+		failed := one[0] == '-'
+		if failed {
+			s.srv.stats.countError(errorCode(one[1:]))
+		} else if s.unit.Ops[i].Tx != nil && one[0] == '*' {
+			s.countNested(one, s.unit.Ops[i].Tx, took)
+		}
+		s.observe(s.srv.specOf(&s.unit.Ops[i]), 1, took, failed)
+	}
+}
+
+// countNested does the same for a transaction.
+func (s *Session) countNested(array []byte, tx []fsm.Op, took time.Duration) {
+	rest := array[headerLen(array):]
+	for i := range tx {
+		n := replyLen(rest)
+		if n <= 0 {
+			return
+		}
+		failed := rest[0] == '-'
+		if failed {
+			s.srv.stats.countError(errorCode(rest[1:n]))
+		}
+		if tx[i].Cmd != nil {
+			s.observe(s.srv.specOf(&tx[i]), 1, took, failed)
+		}
+		rest = rest[n:]
+	}
+}
+
+// observed runs a command of the session and reports it.
+func (s *Session) observed(spec *command.Spec, run func()) {
+	if s.srv.opts.Observer == nil {
+		run()
+		return
+	}
+	before := s.errors
+	start := time.Now()
+	run()
+	s.observe(spec, 1, time.Since(start), s.errors != before)
+}
+
+func (s *Session) observe(spec *command.Spec, n int, took time.Duration, failed bool) {
+	if o := s.srv.opts.Observer; o != nil && spec != nil {
+		o.Commands(spec, n, took, failed)
+	}
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/admin"
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/metrics"
+	"github.com/quorate/quorate/node"
+	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/transport"
+)
+
+// nodeOptions turns the configuration into a node's options.
+func nodeOptions(cfg *config.Config, m *metrics.Metrics, log hclog.Logger) (node.Options, error) {
+	s := cfg.Current()
+	o := node.Options{
+		Dir: dataDir(s), Cluster: s.ClusterEnabled, Databases: databases(s), Sync: s.AppendFsync == "always",
+		Timeout:     electionTimeout(s.ClusterNodeTimeout),
+		NodeTimeout: max(2*time.Second, time.Duration(s.ClusterNodeTimeout)*time.Millisecond/5),
+		Limits:      func() map[string]int { return encodingLimits(cfg.Current()) },
+		DiskLimit:   time.Duration(s.DiskWatchdog) * time.Millisecond, MinFree: s.MinFreeSize,
+		OnSync: m.LogWrite, Logger: log,
+		Fatal: func(err error) {
+			log.Error("the node stops because going on would risk data", "error", err)
+			os.Exit(70) // EX_SOFTWARE: not an ordinary end
+		},
+		Group: func(g *store.GroupOptions) {
+			g.MaxEntryBytes = int(s.MaxEntrySize)
+			g.Gather = time.Duration(s.GatherMax) * time.Microsecond
+			if g.Gather == 0 {
+				g.Gather = -1
+			}
+			g.SnapshotBytes = s.SnapshotLogSize
+			g.Observer = m
+		},
+	}
+	if !s.ClusterEnabled {
+		if len(s.InitialNodes) > 0 {
+			return o, errors.New("quorate-initial-nodes needs cluster-enabled yes: several nodes in plain mode are not supported")
+		}
+		return o, nil
+	}
+	port, err := s.EffectivePeerPort()
+	if err != nil {
+		return o, err
+	}
+	o.Self = node.Address{Host: hostOf(firstBind(s)), Port: int(s.Port), PeerPort: int(port)}
+	for _, text := range s.InitialNodes {
+		host, p, err := net.SplitHostPort(text)
+		if err != nil {
+			return o, fmt.Errorf("quorate-initial-nodes: %w", err)
+		}
+		n, err := strconv.Atoi(p)
+		if err != nil {
+			return o, fmt.Errorf("quorate-initial-nodes: port of %s: %w", text, err)
+		}
+		// Every node's peer port stands in the same relation to its client port.
+		o.InitialNodes = append(o.InitialNodes, node.Address{Host: host, Port: n, PeerPort: n + int(port-s.Port)})
+	}
+	if len(o.InitialNodes) == 0 {
+		o.InitialNodes = []node.Address{o.Self}
+	}
+	return o, nil
+}
+
+// electionTimeout scales Raft's timers with cluster-node-timeout: 300 ms at its
+// default of 15 s.
+func electionTimeout(nodeTimeoutMs int64) time.Duration {
+	return min(max(time.Duration(nodeTimeoutMs)*time.Millisecond/50, 100*time.Millisecond), 5*time.Second)
+}
+
+// encodingLimits are the thresholds that belong to the replicated state.
+func encodingLimits(s *config.Settings) map[string]int {
+	return map[string]int{
+		"hash-max-listpack-entries": int(s.HashMaxListpackEntries), "hash-max-listpack-value": int(s.HashMaxListpackValue),
+		"list-max-listpack-size": int(s.ListMaxListpackSize), "list-compress-depth": int(s.ListCompressDepth),
+		"set-max-intset-entries":    int(s.SetMaxIntsetEntries),
+		"zset-max-listpack-entries": int(s.ZSetMaxListpackEntries), "zset-max-listpack-value": int(s.ZSetMaxListpackValue),
+		"proto-max-bulk-len": int(s.ProtoMaxBulkLen),
+	}
+}
+
+// putLimitsInForce has a CONFIG SET of an encoding threshold go through the log
+// of the groups that this node leads.
+func putLimitsInForce(cfg *config.Config, n *node.Node) {
+	var names []string
+	for name := range encodingLimits(cfg.Current()) {
+		names = append(names, name)
+	}
+	cfg.OnApply(func(old, next *config.Settings) error {
+		before := encodingLimits(old)
+		var ops []fsm.Op
+		for name, value := range encodingLimits(next) {
+			if before[name] != value {
+				ops = append(ops, fsm.Limit(name, value))
+			}
+		}
+		for _, g := range n.Led() {
+			if err := g.Propose(&fsm.Unit{Ops: ops}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, names...)
+}
+
+// clientLimits are the limits on clients, kept as configured.
+func clientLimits(cfg *config.Config) *transport.Limits {
+	l := transport.NewLimits()
+	set := func(s *config.Settings) {
+		l.MaxClients.Store(s.MaxClients)
+		l.ProtoMaxBulkLen.Store(s.ProtoMaxBulkLen)
+		l.QueryBuffer.Store(s.ClientQueryBufferLimit)
+		l.IdleTimeout.Store(s.Timeout)
+		l.TCPKeepAlive.Store(s.TCPKeepAlive)
+		l.ProtectedMode.Store(s.ProtectedMode)
+		normal := s.ClientOutputBufferLimit[0]
+		l.OutputHard.Store(normal.Hard)
+		l.OutputSoft.Store(normal.Soft)
+		l.OutputSoftSecs.Store(normal.SoftSeconds)
+	}
+	set(cfg.Current())
+	for _, name := range []string{"maxclients", "proto-max-bulk-len", "client-query-buffer-limit", "timeout",
+		"tcp-keepalive", "protected-mode", "client-output-buffer-limit"} {
+		cfg.OnChange(name, set)
+	}
+	return l
+}
+
+// router adapts a node to what sessions need.
+type router struct{ n *node.Node }
+
+func (r router) Cluster() bool            { return r.n.Cluster() }
+func (r router) Redirect(slot int) string { return r.n.Redirect(slot) }
+
+func (r router) Route(slot int) (transport.Group, string) {
+	if g, redirect := r.n.Route(slot); g != nil {
+		return g, ""
+	} else {
+		return nil, redirect
+	}
+}
+
+func (r router) Local(slot int) transport.Group {
+	if g := r.n.Local(slot); g != nil {
+		return g
+	}
+	return nil
+}
+
+func (r router) Led() []transport.Group {
+	groups := r.n.Led()
+	out := make([]transport.Group, len(groups))
+	for i, g := range groups {
+		out[i] = g
+	}
+	return out
+}
+
+// observer adapts the counters to what sessions tell.
+type observer struct{ c *admin.Counters }
+
+func (o observer) Commands(spec *command.Spec, n int, d time.Duration, failed bool) {
+	o.c.Observe(spec, n, d, failed)
+}
+
+// clientAddrs returns the addresses to listen on for clients; a leading "-"
+// marks one that may be missing.
+func clientAddrs(s *config.Settings) []string {
+	if s.Port == 0 {
+		return nil
+	}
+	var out []string
+	for _, b := range s.Bind {
+		optional := strings.HasPrefix(b, "-")
+		a := net.JoinHostPort(hostOf(b), strconv.FormatInt(s.Port, 10))
+		if b == "*" || b == "-*" {
+			a = net.JoinHostPort("0.0.0.0", strconv.FormatInt(s.Port, 10))
+		}
+		if optional {
+			a = "-" + a
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// hostOf turns an address of the bind directive into a host.
+func hostOf(bind string) string {
+	h := strings.TrimPrefix(bind, "-")
+	switch h {
+	case "*", "0.0.0.0":
+		return "127.0.0.1"
+	case "::*":
+		return "::"
+	}
+	return h
+}
+
+func firstBind(s *config.Settings) string {
+	if len(s.Bind) == 0 {
+		return "127.0.0.1"
+	}
+	return s.Bind[0]
+}
+
+// listenAll takes all addresses or none.
+func listenAll(addrs []string) ([]net.Listener, error) {
+	var open []net.Listener
+	for _, a := range addrs {
+		network, host := "tcp", strings.TrimPrefix(a, "-")
+		if strings.HasPrefix(host, "0.0.0.0:") {
+			network = "tcp4"
+		} else if strings.HasPrefix(host, "[") {
+			network = "tcp6"
+		}
+		l, err := net.Listen(network, host)
+		if err != nil {
+			if a[0] == '-' {
+				continue
+			}
+			return nil, errors.Join(fmt.Errorf("listen for clients on %s: %w", a, err), closeAll(open))
+		}
+		open = append(open, l)
+	}
+	return open, nil
+}
+
+func closeAll(ls []net.Listener) error {
+	var errs []error
+	for _, l := range ls {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
