@@ -59,8 +59,8 @@ const maxRandomReply = 64 << 20
 
 // zrandmember implements ZRANDMEMBER key [count [WITHSCORES]]. Reply: without a
 // count a member, or null if the key is missing; with a positive count so many
-// different members, all of them in order if there are no more; with a negative
-// count so many that may repeat.
+// different members, all of them from the highest score down if there are no
+// more; with a negative count so many that may repeat.
 //
 // Source: Redis 7.0 docs for ZRANDMEMBER. Redis goes on without end for a huge
 // negative count; here a reply above maxRandomReply is an error.
@@ -96,7 +96,7 @@ func zrandmember(c *ReadCall) {
 		c.randomRepeating(z, -count, withScores)
 	case count >= int64(z.Len()):
 		c.memberArray(z.Len(), withScores)
-		z.Range(0, z.Len(), false, func(member []byte, score float64) bool {
+		z.Range(0, z.Len(), true, func(member []byte, score float64) bool {
 			c.replyMember(member, score, withScores)
 			return true
 		})
