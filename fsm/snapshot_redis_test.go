@@ -144,11 +144,10 @@ func plainZeros(m *Machine) {
 				continue
 			}
 			var negative [][]byte
-			e.ZSet().EachStored(func(member []byte, score float64) bool {
+			e.ZSet().EachStored(func(member []byte, score float64) {
 				if score == 0 && math.Signbit(score) {
 					negative = append(negative, bytes.Clone(member))
 				}
-				return true
 			})
 			for _, member := range negative {
 				e.ZSet().Remove(member)
