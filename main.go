@@ -126,7 +126,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		adm.Counters.Sample(stopSampling)
 	}()
 	pages, err := servePages(&wg, adm, figures, s, log)
-	if err == nil {
+	if err == nil && n.Ready(ctx) {
 		for _, l := range listeners {
 			wg.Add(1)
 			// Owned by serve. Stops when clients closes; serve waits.

@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/quorate/quorate/metrics"
@@ -10,12 +11,15 @@ import (
 )
 
 // Pages returns the server for machines: /metrics for Prometheus, /health for
-// load balancers (200 while this node can serve or redirect every slot).
+// load balancers (200 while this node can serve or redirect every slot),
+// /debug/pprof/ for whoever looks for the cost of something.
 func (a *Admin) Pages(m *metrics.Metrics) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.Handler())
 	mux.HandleFunc("GET /health", a.health)
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
 }
 
 func (a *Admin) health(w http.ResponseWriter, _ *http.Request) {

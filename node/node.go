@@ -173,6 +173,20 @@ func (n *Node) Close() error {
 	return errors.Join(append(errs, n.lock.Close())...)
 }
 
+// Ready waits until the node can answer clients: in plain mode until it has
+// applied its log and elected itself, in cluster mode at once, since others may
+// serve what this node can't yet. False means that ctx ended first.
+func (n *Node) Ready(ctx context.Context) bool {
+	for !n.opt.Cluster && n.Led()[0].Serving() == 0 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	return true
+}
+
 // HandOver gives away every leadership this node has, control group last, and
 // returns when that is done or ctx ends.
 func (n *Node) HandOver(ctx context.Context) {
@@ -303,6 +317,9 @@ func (n *Node) openGroupLocked(group uint32, members []raft.Server) error {
 	}
 	o := n.groupOptions(group, files, t)
 	o.Machine.Skip = skip
+	if !n.opt.Cluster {
+		o.Replica.Timeout = plainTimeout
+	}
 	g, err := store.OpenGroup(o)
 	if err != nil {
 		return errors.Join(err, t.Close(), files.Close())

@@ -19,6 +19,10 @@ func (n *Node) openPlain() error {
 	return n.openGroupLocked(plainGroup, []raft.Server{{Suffrage: raft.Voter, ID: raft.ServerID(n.id.Node), Address: plainAddr}})
 }
 
+// plainTimeout is the election timeout of a group of one: there is nobody to
+// wait for.
+const plainTimeout = 20 * time.Millisecond
+
 // plainAddr is the address of the one replica, which nobody dials.
 const plainAddr = "plain"
 
