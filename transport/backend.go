@@ -2,7 +2,8 @@ package transport
 
 import "github.com/quorate/quorate/fsm"
 
-// Group is one Raft group as a session sees it. Safe for concurrent use.
+// Group is one Raft group as a session sees it. Safe for concurrent use, and
+// comparable: sessions tell groups apart by ==.
 type Group interface {
 	// Do runs a unit and blocks until it is answered. On nil the replies are in
 	// u.Reply; otherwise the error is one of store's and nothing was written.

@@ -65,7 +65,7 @@ func reset(s *Session, args [][]byte) {
 	s.setProto(2)
 	s.discard(false)
 	s.replyOff, s.skipNext = false, false
-	s.needAuth = s.srv.opts.AuthRequired != nil && s.srv.opts.AuthRequired()
+	s.needAuth = s.srv.authRequired()
 	s.Simple("RESET")
 }
 

@@ -17,12 +17,7 @@ func startRedis(t *testing.T, args ...string) string {
 	if err != nil {
 		t.Skip("redis-server is not installed: no oracle to compare with")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
+	port := freePort(t)
 	cmd := exec.Command(path, append([]string{"--port", port, "--save", "", "--dir", t.TempDir(), "--daemonize", "no"}, args...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -40,6 +35,20 @@ func startRedis(t *testing.T, args ...string) string {
 		return err == nil
 	})
 	return addr
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // diffInputs are whole conversations; both servers must answer them with the
@@ -110,6 +119,37 @@ func TestSameAsRedis(t *testing.T) {
 		if out := everything(t, redis, "flushall\r\n"); out != "+OK\r\n" {
 			t.Fatalf("flushall: %q", out)
 		}
+		want := volatile.ReplaceAllString(everything(t, redis, input), "$1:N")
+		got := volatile.ReplaceAllString(everything(t, addr, input), "$1:N")
+		if got != want {
+			t.Errorf("conversation %d %.200q\n got %.1500q\nwant %.1500q", i, input, got, want)
+		}
+	}
+}
+
+// clusterInputs are conversations with one node that serves all slots; a, b and
+// c are in different ones.
+var clusterInputs = []string{
+	"select 0\r\nselect 1\r\nselect x\r\nasking\r\nreadonly\r\nreadwrite\r\nhello\r\n",
+	"set a 1\r\nget a\r\nget b\r\nset {a}b 2\r\nget {a}b\r\n",
+	"watch a b\r\nwatch {x}a {x}b\r\nwatch a\r\nmulti\r\nget a\r\nexec\r\n",
+	"multi\r\nset a 1\r\nset b 2\r\nexec\r\nget a\r\nexec\r\n", "multi\r\nset {t}a 1\r\nset {t}b 2\r\nping\r\nget {t}a\r\nexec\r\n",
+	"multi\r\nset a 1\r\nfoo\r\nset b 2\r\nexec\r\n", "multi\r\nset a 1\r\nset b 2\r\ndiscard\r\nset a 3\r\n", "multi\r\nselect 1\r\nget a\r\nexec\r\n",
+	"watch a\r\nset a 1\r\nmulti\r\nset {a}b 2\r\nset a 2\r\nexec\r\nget a\r\n", "multi\r\nexec\r\n",
+	"multi\r\nset a 1\r\nset b 2\r\nfoo\r\nexec\r\n",
+}
+
+func TestSameAsRedisCluster(t *testing.T) {
+	redis := startRedis(t, "--cluster-enabled", "yes", "--cluster-port", freePort(t))
+	if out := everything(t, redis, "cluster addslotsrange 0 16383\r\n"); out != "+OK\r\n" {
+		t.Fatal(out)
+	}
+	eventually(t, "the cluster is up", func() bool {
+		return strings.Contains(everything(t, redis, "cluster info\r\n"), "cluster_state:ok")
+	})
+	for i, input := range clusterInputs {
+		_, addr := startServer(t, Options{Router: &slotRouter{groups: []Group{newFakeGroup(fsm.Options{})}}})
+		everything(t, redis, "flushall\r\n")
 		want := volatile.ReplaceAllString(everything(t, redis, input), "$1:N")
 		got := volatile.ReplaceAllString(everything(t, addr, input), "$1:N")
 		if got != want {

@@ -184,7 +184,7 @@ func TestFramingRandom(t *testing.T) {
 // A large argument that arrives in small pieces is copied a bounded number of
 // times, and takes memory as it arrives.
 func TestBigArgumentIsNotQuadratic(t *testing.T) {
-	const size = 64 << 20
+	const size = 8 << 20
 	var total atomic.Int64
 	in := input{total: &total}
 	value := bytes.Repeat([]byte("x"), size)

@@ -62,6 +62,11 @@ func queues(c *Command) bool {
 
 // enqueue adds a command to the transaction and answers QUEUED.
 func (s *Session) enqueue(node *Node, args [][]byte, slot int) {
+	if s.tx.spoiled {
+		// It will never run. Redis says QUEUED and forgets it, too.
+		s.direct(func() { s.Simple("QUEUED") })
+		return
+	}
 	size := 0
 	for _, a := range args {
 		size += len(a)
@@ -89,7 +94,7 @@ func (s *Session) enqueue(node *Node, args [][]byte, slot int) {
 
 // enqueueIn is enqueue in cluster mode, where a transaction has one slot.
 func (s *Session) enqueueIn(node *Node, args [][]byte, slot int) {
-	if slot >= 0 && s.tx.slot >= 0 && s.tx.slot != slot {
+	if slot >= 0 && s.tx.slot >= 0 && s.tx.slot != slot && !s.tx.spoiled {
 		s.tx.crossed = true
 	}
 	if slot < 0 && len(s.srv.opts.Router.Led()) > 1 {

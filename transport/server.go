@@ -83,6 +83,9 @@ func (s *Server) specOf(op *fsm.Op) *command.Spec {
 	return nil
 }
 
+// authRequired reports whether a new session must authenticate.
+func (s *Server) authRequired() bool { return s.opts.AuthRequired != nil && s.opts.AuthRequired() }
+
 // Table returns the server's commands.
 func (s *Server) Table() *Table { return s.opts.Table }
 
@@ -179,7 +182,7 @@ func (s *Server) accept(conn net.Conn) {
 			tcp.SetKeepAlive(false)
 		}
 	}
-	if s.opts.Limits.ProtectedMode.Load() && s.opts.AuthRequired == nil && !loopback(conn.RemoteAddr()) {
+	if s.opts.Limits.ProtectedMode.Load() && !s.authRequired() && !loopback(conn.RemoteAddr()) {
 		s.refuse(conn, denied)
 		return
 	}
@@ -223,7 +226,8 @@ func loopback(a net.Addr) bool {
 
 // Close stops accepting, lets units that are running finish, and closes all
 // connections; those that aren't through when ctx ends are cut off. It returns
-// when all goroutines of the server have ended.
+// when all goroutines of the server have ended: a group must answer its units,
+// with an error at the latest when it is closed itself.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := s.listeners != nil

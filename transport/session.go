@@ -83,7 +83,7 @@ func newSession(srv *Server, conn net.Conn, id int64) *Session {
 	s.tx.slot = -1
 	s.perOp = unitReply / firstUnit
 	s.used = s.created
-	s.needAuth = srv.opts.AuthRequired != nil && srv.opts.AuthRequired()
+	s.needAuth = srv.authRequired()
 	s.publish(true)
 	return s
 }

@@ -171,7 +171,7 @@ func TestSlowReader(t *testing.T) {
 		return len(all) == 1 && all[0].pending.Load() > 0
 	})
 	// A unit is what one session can have to get rid of.
-	if n := s.Stats().OutputBuffers; n > 2*unitReply {
+	if n := s.Stats().OutputBuffers; n > 3*unitReply {
 		t.Errorf("%d bytes wait for a client that doesn't read", n)
 	}
 	dial(t, addr).do("ping", "+PONG\r\n")

@@ -100,7 +100,7 @@ func (s *Session) flush() {
 	} else {
 		s.observeRuns(took)
 	}
-	s.perOp = max((len(s.out.Buf)-mark)/len(s.unit.Ops), s.perOp/16)
+	s.perOp = max((len(s.out.Buf)-mark)/len(s.unit.Ops), s.perOp/4*3)
 	if s.out.Discard {
 		s.out.Buf = s.out.Buf[:mark]
 	}
