@@ -29,6 +29,8 @@ func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
 		stringCommands,
+		hashCommands,
+		setCommands,
 		keyCommands,
 		expireCommands,
 		serverCommands,

@@ -162,12 +162,25 @@ func dump(ks *keyspace.Keyspace) string {
 }
 
 // dumpValue returns the content of a value in its order.
-func dumpValue(v *keyspace.Value) []string {
-	if v.Kind() != keyspace.KindString {
+func dumpValue(v *keyspace.Value) (parts []string) {
+	switch v.Kind() {
+	case keyspace.KindString:
+		var buf [20]byte
+		return []string{string(v.Str(buf[:]))}
+	case keyspace.KindSet:
+		v.Set().Each(func(member []byte) bool {
+			parts = append(parts, string(member))
+			return true
+		})
+	case keyspace.KindHash:
+		v.Hash().Each(func(field, value []byte) bool {
+			parts = append(parts, string(field), string(value))
+			return true
+		})
+	default:
 		panic("dumpValue has to learn about " + v.Kind().String())
 	}
-	var buf [20]byte
-	return []string{string(v.Str(buf[:]))}
+	return parts
 }
 
 func hasTip(c *Command, tip string) bool {
