@@ -128,12 +128,15 @@ var hashCommands = []*Command{
 	}},
 }
 
+// noHash stands for a missing key in reads. It is never written to.
+var noHash keyspace.Hash
+
 // readHash returns the hash at key, an empty one if the key is missing, or
 // false after it has written WRONGTYPE.
 func (c *ReadCall) readHash(key []byte) (*keyspace.Hash, bool) {
 	e, ok := c.findKind(key, keyspace.KindHash)
 	if e == nil {
-		return &keyspace.Hash{}, ok
+		return &noHash, ok
 	}
 	return e.Hash(), true
 }

@@ -151,12 +151,15 @@ var setCommands = []*Command{
 	}},
 }
 
+// noSet stands for a missing key in reads. It is never written to.
+var noSet keyspace.Set
+
 // readSet returns the set at key, an empty one if the key is missing, or false
 // after it has written WRONGTYPE.
 func (c *ReadCall) readSet(key []byte) (*keyspace.Set, bool) {
 	e, ok := c.findKind(key, keyspace.KindSet)
 	if e == nil {
-		return &keyspace.Set{}, ok
+		return &noSet, ok
 	}
 	return e.Set(), true
 }
@@ -264,7 +267,7 @@ func smove(c *WriteCall) {
 	from, to, member := c.Args[1], c.Args[2], c.Args[3]
 	e := c.modify(from)
 	if e == nil {
-		c.modify(to) // may have expired
+		c.modify(to) // deletes it if it has expired
 		c.Int(0)
 		return
 	}
