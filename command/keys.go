@@ -153,8 +153,11 @@ func (s *Spec) LegacyRange() (first, last, step int) {
 			lastOf := last
 			for j := i + 1; j < len(s.Keys); j++ {
 				n := &s.Keys[j]
-				if n.Keyword != "" || n.NumKeys || n.Limit > 1 || n.Pos != lastOf+step || n.Last < 0 {
+				if n.Keyword != "" || n.NumKeys || n.Limit > 1 || n.Pos != lastOf+step {
 					break
+				}
+				if n.Last < 0 { // SINTERSTORE: the rest of the arguments
+					return first, n.Last, step
 				}
 				lastOf = n.Pos + n.Last
 			}

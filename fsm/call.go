@@ -184,3 +184,13 @@ func (c *WriteCall) modified(key []byte) { c.m.modified(c.DB, key) }
 func (c *WriteCall) notify(class byte, event string, key []byte) {
 	c.m.notify(class, event, c.DB, key)
 }
+
+// shrunk announces that elements were taken out of the collection at key, of
+// which left are left, and deletes it with the last one.
+func (c *WriteCall) shrunk(class byte, event string, key []byte, left int) {
+	c.changed(class, event, key)
+	if left == 0 {
+		c.remove(key)
+		c.notify('g', "del", key)
+	}
+}

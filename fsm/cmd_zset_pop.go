@@ -58,7 +58,7 @@ func (c *WriteCall) popMembers(key []byte, z *keyspace.ZSet, n int, highest, inP
 		return true
 	})
 	z.RemoveSpan(start, start+n)
-	c.shrunk(key, z, event)
+	c.shrunk('z', event, key, z.Len())
 }
 
 // zmpop implements ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]. Reply:

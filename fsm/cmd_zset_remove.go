@@ -53,17 +53,7 @@ func (c *WriteCall) removeRange(kind zrangeKind, event string) {
 // sorted set at the first key or nil. A set without members is no key.
 func (c *WriteCall) replyRemoved(z *keyspace.ZSet, n int, event string) {
 	if n > 0 {
-		c.shrunk(c.Args[1], z, event)
+		c.shrunk('z', event, c.Args[1], z.Len())
 	}
 	c.Int(int64(n))
-}
-
-// shrunk announces that members were removed from z, and deletes its key with
-// the last of them.
-func (c *WriteCall) shrunk(key []byte, z *keyspace.ZSet, event string) {
-	c.changed('z', event, key)
-	if z.Len() == 0 {
-		c.remove(key)
-		c.notify('g', "del", key)
-	}
 }

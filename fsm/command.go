@@ -25,6 +25,8 @@ func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
 		stringCommands,
+		hashCommands,
+		setCommands,
 		zsetCommands,
 		keyCommands,
 		expireCommands,

@@ -39,6 +39,14 @@ const (
 	errLCSBoth    = "ERR If you want both the length and indexes, please just use IDX."
 	errLCSMemory  = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 
+	errHashNotInteger = "ERR hash value is not an integer"
+	errHashNotFloat   = "ERR hash value is not a float"
+	errInfinite       = "ERR value is NaN or Infinity"
+	errNumKeysArgs    = "ERR Number of keys can't be greater than number of args"
+
+	// errReplyLimit has no counterpart in Redis: see ReadCall.repeat.
+	errReplyLimit = "ERR the reply would exceed proto-max-bulk-len"
+
 	errMoveCluster   = "ERR MOVE is not allowed in cluster mode"
 	errCopyCluster   = "ERR Copying to another database is not allowed in cluster mode"
 	errSwapCluster   = "ERR SWAPDB is not allowed in cluster mode"
