@@ -98,11 +98,11 @@ func (g *Group) proposeLoop() {
 	var entry []byte
 	var gather gatherer
 	for {
-		reqs := g.queue.take(g.opt.MaxEntryBytes, gather.want(), g.opt.Gather)
+		reqs, waiting := g.queue.take(g.opt.MaxEntryBytes, gather.want, g.opt.Gather)
 		if reqs == nil {
 			return
 		}
-		gather.got(len(reqs))
+		gather.got(len(reqs), waiting)
 		for len(reqs) > 0 {
 			var b *batch
 			b, entry, reqs = g.build(entry[:0], reqs)
@@ -211,23 +211,38 @@ func (g *Group) apply(entry []byte) error {
 	}
 }
 
-// gatherer estimates how many units are worth waiting for: about as many as
-// the last entries had. A lone client is never waited for.
-type gatherer struct{ usual float64 }
-
-func (e *gatherer) got(n int) {
-	if float64(n) > e.usual {
-		e.usual = float64(n)
-	} else {
-		e.usual += (float64(n) - e.usual) / 8
-	}
+// gatherer decides how long an entry is worth holding back. The clients of the
+// last entry have just been answered and will be back in a moment; those that
+// wait already came while it was on its way. Without holding, the two halves
+// take turns for ever, in entries half as large and twice as many.
+type gatherer struct {
+	last  int // units of the last entry
+	asked int // units that the last wait hoped for beyond those that were there
+	rest  int // entries to go without a wait, because waiting brought nothing
 }
 
-func (e *gatherer) want() int {
-	if e.usual < 1.5 {
+// want returns how many units to wait for when waiting ones are there. A lone
+// client is never waited for.
+func (e *gatherer) want(waiting int) int {
+	e.asked = 0
+	if e.rest > 0 {
+		e.rest--
 		return 1
 	}
-	return int(e.usual * 0.9)
+	if waiting+e.last < 2 {
+		return 1
+	}
+	// Nearly all: the slowest of many clients isn't worth everybody's time.
+	e.asked = max(e.last-e.last/8, 1)
+	return waiting + e.asked
+}
+
+// got notes how many units came, of which waiting were there before the wait.
+func (e *gatherer) got(n, waiting int) {
+	if e.asked > 0 && 2*(n-waiting) < e.asked {
+		e.rest = 8
+	}
+	e.last = n
 }
 
 // queue holds the units that wait for their entry.
@@ -248,6 +263,10 @@ func (q *queue) init(maxBytes int64) {
 	q.want = 1
 }
 
+// wakeBytes is the amount of waiting commands from which the proposer looks
+// whether an entry is full.
+const wakeBytes = 256 << 10
+
 // push adds a request, or refuses it. A queue that is empty takes any request.
 func (q *queue) push(r *request) error {
 	q.mu.Lock()
@@ -260,7 +279,7 @@ func (q *queue) push(r *request) error {
 	}
 	q.waiting = append(q.waiting, r)
 	q.bytes += r.bytes
-	if len(q.waiting) == q.want || len(q.waiting) == 1 {
+	if n := len(q.waiting); n == 1 || n == q.want || q.bytes >= wakeBytes {
 		q.signal()
 	}
 	return nil
@@ -274,9 +293,14 @@ func (q *queue) signal() {
 }
 
 // take waits for requests and returns up to maxBytes of them, oldest first, at
-// least one; nil when the queue is closed. Having seen the first, it waits up
-// to patience for want of them.
-func (q *queue) take(maxBytes, want int, patience time.Duration) []*request {
+// least one; nil when the queue is closed. want is asked once how many to wait
+// for, given those that are there; having seen the first, take waits for them
+// no longer than patience. waiting is how many were there at the call.
+func (q *queue) take(maxBytes int, want func(waiting int) int, patience time.Duration) (got []*request, waiting int) {
+	q.mu.Lock()
+	waiting = len(q.waiting)
+	q.want = want(waiting)
+	q.mu.Unlock()
 	var deadline <-chan time.Time
 	for {
 		q.mu.Lock()
@@ -287,14 +311,13 @@ func (q *queue) take(maxBytes, want int, patience time.Duration) []*request {
 			}
 			q.waiting = nil
 			q.mu.Unlock()
-			return nil
+			return nil, 0
 		}
-		if n >= want || n > 0 && (patience <= 0 || q.bytes >= int64(maxBytes)) {
+		if n >= q.want || n > 0 && (patience <= 0 || q.bytes >= int64(maxBytes)) {
 			got := q.cut(maxBytes)
 			q.mu.Unlock()
-			return got
+			return got, waiting
 		}
-		q.want = want
 		q.mu.Unlock()
 		if n > 0 && deadline == nil {
 			if q.timer == nil {
@@ -310,7 +333,7 @@ func (q *queue) take(maxBytes, want int, patience time.Duration) []*request {
 			q.mu.Lock()
 			got := q.cut(maxBytes)
 			q.mu.Unlock()
-			return got
+			return got, waiting
 		}
 	}
 }
