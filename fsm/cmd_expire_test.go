@@ -102,6 +102,8 @@ func TestHits(t *testing.T) {
 		{"GET k", 1, 0}, {"GET none", 0, 1}, {"MGET k none k", 2, 1}, {"EXISTS k none", 1, 1}, {"TTL k", 1, 0}, {"TYPE none", 0, 1},
 		{"SET k w", 0, 0}, {"SET k w GET", 1, 0}, {"SET none w GET", 0, 1}, {"INCR n", 0, 0}, {"APPEND k x", 0, 0}, {"DEL k", 0, 0},
 		{"GETDEL k", 1, 0}, {"GETEX none", 0, 1}, {"GETSET k v", 1, 0}, {"EXPIRE k 10", 0, 0}, {"RENAME k j", 0, 0}, {"COPY k j", 1, 0},
+		{"LLEN none", 0, 1}, {"LPOS none x", 0, 1}, {"LRANGE k 0 1", 1, 0}, {"LPOP k", 0, 0}, {"LPOP none 1", 0, 0}, {"LMOVE none k LEFT LEFT", 0, 0},
+		{"LMPOP 1 none LEFT", 0, 0}, {"LSET none 0 v", 0, 0}, {"LTRIM k 0 1", 0, 0},
 		{"LCS k none", 1, 1}, {"OBJECT ENCODING k", 1, 0}, {"SETNX k v", 0, 0}, {"STRLEN k", 1, 0}, {"PERSIST k", 0, 0},
 	} {
 		m := New(Options{Databases: 2})

@@ -25,6 +25,7 @@ func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
 		stringCommands,
+		listCommands,
 		hashCommands,
 		setCommands,
 		zsetCommands,

@@ -39,6 +39,10 @@ const (
 	errLCSBoth    = "ERR If you want both the length and indexes, please just use IDX."
 	errLCSMemory  = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 
+	errRankZero       = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list"
+	errCountNegative  = "ERR COUNT can't be negative"
+	errMaxLenNegative = "ERR MAXLEN can't be negative"
+
 	errHashNotInteger = "ERR hash value is not an integer"
 	errHashNotFloat   = "ERR hash value is not a float"
 	errInfinite       = "ERR value is NaN or Infinity"
