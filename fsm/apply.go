@@ -50,7 +50,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 		if o.tx == nil {
 			m.runOp(&o.op, nobody, seed, last)
 		} else if o.watch < 0 || uint64(o.watch) == last {
-			m.runTx(o.tx, nobody, seed)
+			m.runTx(o.tx, o.slot, nobody, seed)
 		}
 	}
 	return nil
@@ -76,7 +76,7 @@ func (m *Machine) runOp(op *Op, reply *resp.Writer, seed *Rand, last uint64) {
 			reply.NullArray()
 			return
 		}
-		m.runTx(op.Tx, reply, seed)
+		m.runTx(op.Tx, op.Slot, reply, seed)
 	case op.Raw != nil:
 		reply.Raw(op.Raw)
 	default:
@@ -88,19 +88,16 @@ func (m *Machine) runOp(op *Op, reply *resp.Writer, seed *Rand, last uint64) {
 	}
 }
 
-// runTx runs a transaction. Ownership is settled for the whole before its first
-// command: a transaction never stops half-way.
-func (m *Machine) runTx(tx []Op, reply *resp.Writer, seed *Rand) {
-	for i := range tx {
-		if tx[i].Cmd == nil {
-			continue
+// runTx runs a transaction, all of whose keys are in one slot in cluster mode.
+// Ownership is settled for the whole before its first command: a transaction
+// never stops half-way, and every replica knows the slot, also where only reads
+// have keys.
+func (m *Machine) runTx(tx []Op, slot int, reply *resp.Writer, seed *Rand) {
+	if !m.serves(slot) {
+		if !reply.Discard {
+			reply.Buf = m.redirect(reply.Buf, uint16(slot))
 		}
-		if slot := tx[i].slot(m); !m.serves(slot) {
-			if !reply.Discard {
-				reply.Buf = m.redirect(reply.Buf, uint16(slot))
-			}
-			return
-		}
+		return
 	}
 	reply.Array(len(tx))
 	for i := range tx {
@@ -199,13 +196,9 @@ func (m *Machine) readTx(call *ReadCall, op *Op) {
 		call.NullArray()
 		return
 	}
-	for i := range op.Tx {
-		if o := &op.Tx[i]; o.Cmd != nil {
-			if slot := o.slot(m); !m.serves(slot) {
-				call.Buf = m.redirect(call.Buf, uint16(slot))
-				return
-			}
-		}
+	if !m.serves(op.Slot) {
+		call.Buf = m.redirect(call.Buf, uint16(op.Slot))
+		return
 	}
 	call.Array(len(op.Tx))
 	for i := range op.Tx {

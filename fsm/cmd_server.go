@@ -1,6 +1,8 @@
 package fsm
 
 import (
+	"strconv"
+
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm/keyspace"
 )
@@ -79,6 +81,7 @@ func (c *WriteCall) flush(db int) {
 	}
 	c.m.watches.touchDB(db, old, &keyspace.DB{}, c.now)
 	c.m.Stats.Changes.Add(int64(old.Len()))
+	c.m.mix(strconv.AppendInt([]byte("flush "), int64(db)<<32|int64(old.Len()), 10))
 	c.m.ks.Flush(db)
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/tidwall/redcon"
+
+	"github.com/quorate/quorate/slots/hashslot"
 )
 
 // A log entry is AOF text: annotation lines, which begin with "#" and which
@@ -15,6 +17,7 @@ import (
 //
 //	#q1 <time> <seed> <origin> <sequence> <expire> <applied> <chain>\r\n   always first
 //	#watch <index>\r\n                                   before a MULTI
+//	#slot <slot>\r\n                                     before a MULTI, of its keys
 //	#<internal command> <arguments>\r\n                  see internal.go
 //	*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n            and so on
 //
@@ -77,6 +80,12 @@ func AppendUnit(dst []byte, u *Unit, db int, now int64, applied uint64) ([]byte,
 				op.decided = applied
 				dst = append(dst, "#watch "...)
 				dst = strconv.AppendUint(dst, applied, 10)
+				dst = append(dst, '\r', '\n')
+			}
+			if op.Slot >= 0 {
+				// Its reads, which aren't in the entry, can be all that has keys.
+				dst = append(dst, "#slot "...)
+				dst = strconv.AppendInt(dst, int64(op.Slot), 10)
 				dst = append(dst, '\r', '\n')
 			}
 			dst = append(dst, "*1\r\n$5\r\nMULTI\r\n"...)
@@ -144,7 +153,7 @@ func ParseHeader(data []byte) (h Header, rest []byte, err error) {
 // parseOps turns the body of an entry back into steps with only the writes in
 // them. The arguments are slices of data.
 func parseOps(data []byte, databases int) (ops []loggedOp, err error) {
-	db, watch := 0, int64(-1)
+	db, watch, slot := 0, int64(-1), -1
 	var tx *loggedOp
 	for len(data) > 0 {
 		var args [][]byte
@@ -166,13 +175,17 @@ func parseOps(data []byte, databases int) (ops []loggedOp, err error) {
 			if watch, err = strconv.ParseInt(string(args[1]), 10, 64); err != nil {
 				return nil, fmt.Errorf("%w: %q", ErrEntry, args)
 			}
+		case name == "#slot" && len(args) == 2:
+			if slot, err = strconv.Atoi(string(args[1])); err != nil || slot < 0 || slot >= hashslot.Count {
+				return nil, fmt.Errorf("%w: %q", ErrEntry, args)
+			}
 		case name == "SELECT" && len(args) == 2:
 			if db, err = strconv.Atoi(string(args[1])); err != nil || db < 0 || db >= databases {
 				return nil, fmt.Errorf("%w: database %q", ErrEntry, args[1])
 			}
 		case name == "MULTI" && tx == nil:
-			ops = append(ops, loggedOp{watch: watch, tx: []Op{}})
-			tx, watch = &ops[len(ops)-1], -1
+			ops = append(ops, loggedOp{watch: watch, slot: slot, tx: []Op{}})
+			tx, watch, slot = &ops[len(ops)-1], -1, -1
 		case name == "EXEC" && tx != nil:
 			tx = nil
 		default:
@@ -199,4 +212,5 @@ type loggedOp struct {
 	op    Op
 	tx    []Op  // a transaction, if not nil
 	watch int64 // the index that must have been applied last, or -1
+	slot  int   // of the transaction's keys, or -1
 }

@@ -88,13 +88,6 @@ type missedEntry struct {
 
 const roundEntries = 250
 
-// leftOut are commands after which replicas are known to differ.
-var leftOut = map[string]bool{
-	// What it leaves is "embstr" where it was applied and, if it reads as an
-	// integer, "int" where a snapshot of it was restored.
-	"incrbyfloat": true,
-}
-
 func newTrio(t *testing.T, seed uint64, done map[*Command]bool) *trio {
 	r := rand.New(rand.NewPCG(seed, 2))
 	x := &trio{t: t, r: r, g: newGenerator(r), now: scriptTime, done: done}
@@ -104,7 +97,6 @@ func newTrio(t *testing.T, seed uint64, done map[*Command]bool) *trio {
 		x.options.Databases = 1 // as a server in cluster mode has
 		x.g.clustered, x.g.dbs = true, 1
 	}
-	x.g.cmds = slices.DeleteFunc(x.g.cmds, func(c *Command) bool { return leftOut[c.FullName()] })
 	x.leader, x.follower, x.latecomer = New(x.options), New(x.options), New(x.options)
 	x.listen(x.leader, 0)
 	x.listen(x.follower, 1)
@@ -234,25 +226,19 @@ func (x *trio) ops() (ops []Op) {
 func (x *trio) transaction() Op {
 	x.g.oneTag, x.g.tag = true, x.r.IntN(2)
 	defer func() { x.g.oneTag = false }()
-	tx := Op{Tx: []Op{}}
+	tx := Op{Tx: []Op{}, Slot: -1}
 	for range x.r.IntN(4) {
 		if x.r.IntN(10) == 0 {
 			tx.Tx = append(tx.Tx, Op{Raw: []byte("+PONG\r\n")})
 			continue
 		}
 		op := x.g.op()
-		if x.options.Cluster && op.Writes() && op.slotless() {
-			continue // followers can't see that the slot of a read beside it has left
+		if keys, _ := op.Cmd.AppendKeys(nil, op.Args); len(keys) > 0 {
+			tx.Slot = int(hashslot.Of(op.Args[keys[0]])) // as the session does
 		}
 		tx.Tx = append(tx.Tx, op)
 	}
 	return tx
-}
-
-// slotless reports whether the command has no keys, such as FLUSHALL.
-func (o *Op) slotless() bool {
-	found, _ := o.Cmd.AppendKeys(nil, o.Args)
-	return len(found) == 0
 }
 
 // limit changes a threshold, so that values are in every form and change it.

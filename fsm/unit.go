@@ -18,7 +18,7 @@ type Op struct {
 	Cmd  *Command
 	Args [][]byte // owned by the session, unchanged until the unit is answered
 	DB   int
-	Slot int // hash slot of the command's keys, or -1 if it has none
+	Slot int // hash slot of the command's or transaction's keys, or -1 if it has none
 
 	// Tx are the commands of a transaction; it runs as one piece or, if Watch
 	// doesn't hold, not at all. Its elements have Cmd or Raw set. A transaction

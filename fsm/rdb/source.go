@@ -113,33 +113,39 @@ func (s *source) uint64() (uint64, error) {
 }
 
 // length reads a length. With special set it is no length: n is the byte that
-// tells the encoding of a string. short is false for a length that is written
-// in more bytes than it needs.
-func (s *source) length() (n uint64, special, short bool, err error) {
+// tells the encoding of a string. padded is the form of a length that is written
+// in more bytes than it needs: len14 or len32, or 0.
+func (s *source) length() (n uint64, special bool, padded byte, err error) {
 	first, err := s.byte()
 	if err != nil {
-		return 0, false, false, err
+		return 0, false, 0, err
 	}
 	switch {
 	case first&encode == encode:
-		return uint64(first), true, true, nil
+		return uint64(first), true, 0, nil
 	case first&encode == len6:
-		return uint64(first), false, true, nil
+		return uint64(first), false, 0, nil
 	case first&encode == len14:
 		second, err := s.byte()
 		n = uint64(first&0x3f)<<8 | uint64(second)
-		return n, false, n >= 1<<6, err
+		if n < 1<<6 {
+			padded = len14
+		}
+		return n, false, padded, err
 	case first == len32:
 		var a [4]byte
 		_, err = s.append(a[:0], 4)
 		n = uint64(binary.BigEndian.Uint32(a[:]))
-		return n, false, n >= 1<<14, err
+		if n < 1<<14 {
+			padded = len32
+		}
+		return n, false, padded, err
 	case first == len64:
 		a, err := s.array8()
 		n = binary.BigEndian.Uint64(a[:])
-		return n, false, n >= 1<<32, err
+		return n, false, 0, err
 	}
-	return 0, false, false, malformed("length of unknown form 0x%02x", first)
+	return 0, false, 0, malformed("length of unknown form 0x%02x", first)
 }
 
 // count reads a length where a special encoding is not allowed.
@@ -153,15 +159,15 @@ func (s *source) count() (uint64, error) {
 
 // text is a string as it was written.
 type text struct {
-	b     []byte
-	n     int64 // if isInt; b is nil then
-	isInt bool
-	long  bool // the length was written in more bytes than needed
+	b      []byte
+	n      int64 // if isInt; b is nil then
+	isInt  bool
+	padded byte // see source.length
 }
 
 // text reads a string; plain bytes are put into room if they fit.
 func (s *source) text(room []byte) (t text, err error) {
-	n, special, short, err := s.length()
+	n, special, padded, err := s.length()
 	if err != nil {
 		return t, err
 	}
@@ -169,7 +175,7 @@ func (s *source) text(room []byte) (t text, err error) {
 		if n > maxString {
 			return t, malformed("string of %d bytes", n)
 		}
-		t.long = !short
+		t.padded = padded
 		t.b, err = s.append(room[:0], int(n))
 		return t, err
 	}

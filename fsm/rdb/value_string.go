@@ -9,10 +9,11 @@ const embstrMax = 44
 // stringValue writes a string.
 //
 // The format doesn't tell whether a short string is held as "raw", as APPEND
-// leaves it, or as what a loader makes of the same text: "embstr" or "int". A
-// replica that was restored would then answer OBJECT ENCODING differently from
-// the others. So a short raw string is written with a length one byte longer
-// than it needs to be, which every reader of RDB understands and which Redis
+// leaves it, as "embstr" though it reads as a number, as INCRBYFLOAT leaves it,
+// or as what a loader makes of the same text. A replica that was restored would
+// then answer OBJECT ENCODING differently from the others. So the first is
+// written with a length one byte longer than it needs to be and the second with
+// one four bytes longer, which every reader of RDB understands and which Redis
 // never does by itself.
 func (e *Encoder) stringValue(v *keyspace.Value) byte {
 	if n, ok := v.Int(); ok {
@@ -25,6 +26,9 @@ func (e *Encoder) stringValue(v *keyspace.Value) byte {
 		e.text(b)
 	case v.StringEncoding() == "raw" && len(b) <= embstrMax:
 		e.buf = append(e.buf, len14, byte(len(b)))
+		e.buf = append(e.buf, b...)
+	case v.StringEncoding() == "embstr" && isInt(b):
+		e.buf = append(e.buf, len32, 0, 0, 0, byte(len(b)))
 		e.buf = append(e.buf, b...)
 	default:
 		e.blob(b)
@@ -39,8 +43,15 @@ func (d *Decoder) stringValue() (keyspace.Value, error) {
 		return keyspace.Value{}, err
 	case t.isInt:
 		return keyspace.NewInt(t.n), nil
-	case t.long && len(t.b) <= embstrMax:
+	case t.padded == len14 && len(t.b) <= embstrMax:
 		return keyspace.NewRawString(t.b), nil
+	case t.padded == len32 && len(t.b) <= embstrMax:
+		return keyspace.NewText(t.b), nil
 	}
 	return keyspace.NewString(t.b), nil
+}
+
+func isInt(b []byte) bool {
+	_, ok := keyspace.ParseInt(b)
+	return ok
 }
