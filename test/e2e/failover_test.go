@@ -58,8 +58,8 @@ func TestHandOverTime(t *testing.T) {
 		l.wait(50)
 		gap := l.gap(from, time.Now())
 		l.finish()
-		if l.unknown > 0 {
-			t.Errorf("a planned stop left %d writes uncertain", l.unknown)
+		if len(l.unknown) > 0 {
+			t.Errorf("a planned stop left writes uncertain: %v", l.unknown)
 		}
 		if code := c.Node(victim.node).ExitCode(); code != 0 {
 			t.Errorf("exit status %d after SIGTERM", code)

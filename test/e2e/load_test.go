@@ -27,7 +27,7 @@ type load struct {
 	mu      sync.Mutex
 	written []write
 	acks    []ack
-	unknown int
+	unknown map[string]int // by the reply's text or "connection lost"
 	refused map[string]int // by the reply's text or "not connected"
 	errs    []error
 }
@@ -48,7 +48,7 @@ func startLoad(t *testing.T, addrs []string, writers int, name string, key func(
 	t.Helper()
 	seed := rand.Uint64()
 	t.Logf("load %s: seed %d", name, seed)
-	l := &load{t: t, name: name, addrs: addrs, key: key, timeout: askTimeout, stop: make(chan struct{}), refused: map[string]int{}}
+	l := &load{t: t, name: name, addrs: addrs, key: key, timeout: askTimeout, stop: make(chan struct{}), refused: map[string]int{}, unknown: map[string]int{}}
 	if key == nil {
 		l.key = func(writer, n int) string { return fmt.Sprintf("%s:%d:%d", name, writer, n) }
 	}
@@ -107,9 +107,9 @@ func (l *load) one(c *client, key string) {
 			l.total.Add(1)
 		case unknown:
 			l.written = append(l.written, write{key, value, false})
-			l.unknown++
+			l.unknown[class(string(r.Str), "connection lost")]++
 		case refused:
-			l.refused[class(string(r.Str))]++
+			l.refused[class(string(r.Str), "not connected")]++
 			if l.stopping() {
 				l.written = append(l.written, write{key, "", false})
 				out = unknown // leave
@@ -125,10 +125,10 @@ func (l *load) one(c *client, key string) {
 	}
 }
 
-// class shortens a refusal for counting.
-func class(text string) string {
+// class shortens a reply for counting; none is the word for no reply.
+func class(text, none string) string {
 	if text == "" {
-		return "not connected"
+		return none
 	}
 	if len(text) > 5 && text[:5] == "MOVED" {
 		return "MOVED"
@@ -144,7 +144,7 @@ func (l *load) wait(n int64) {
 		if got := l.total.Load() - from; got < n {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			return fmt.Errorf("%d were, refusals %v, unknown %d", got, l.refused, l.unknown)
+			return fmt.Errorf("%d were, refusals %v, unknown %v", got, l.refused, l.unknown)
 		}
 		return nil
 	})
@@ -154,7 +154,7 @@ func (l *load) wait(n int64) {
 func (l *load) finish() {
 	l.t.Helper()
 	l.end()
-	l.t.Logf("load %s: %d acknowledged, %d unknown, refused %v", l.name, l.total.Load(), l.unknown, l.refused)
+	l.t.Logf("load %s: %d acknowledged, unknown %v, refused %v", l.name, l.total.Load(), l.unknown, l.refused)
 	for _, err := range l.errs {
 		l.t.Errorf("load %s: %v", l.name, err)
 	}
@@ -227,7 +227,7 @@ func (l *load) firstAfter(from time.Time) time.Duration {
 			}
 		}
 		if took == 0 {
-			return fmt.Errorf("refusals %v, unknown %d", l.refused, l.unknown)
+			return fmt.Errorf("refusals %v, unknown %v", l.refused, l.unknown)
 		}
 		return nil
 	})
