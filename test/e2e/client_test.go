@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/quorate/quorate/slots/hashslot"
@@ -50,6 +51,14 @@ type client struct {
 	conns   map[string]*wire.Conn
 	where   map[uint16]string // slots that were moved to
 	last    string            // who was sent the last command
+}
+
+// newRand returns a random source and prints its seed.
+func newRand(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	return rand.New(rand.NewPCG(seed, 1))
 }
 
 func newClient(addrs []string, timeout time.Duration, rnd *rand.Rand) *client {
