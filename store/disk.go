@@ -27,6 +27,8 @@ type Disk struct {
 	syncNs  atomic.Int64
 	full    atomic.Bool
 	free    atomic.Int64
+	looked  atomic.Int64 // when full and free were measured, ns since started
+	started time.Time
 	mu      sync.Mutex
 	pending map[*time.Time]string // operations in progress
 	observe func(time.Duration)
@@ -38,7 +40,7 @@ type Disk struct {
 // nil) is told how long each log write took. Close ends the watch.
 func NewDisk(dir string, limit time.Duration, minFree int64, fatal func(error), observe func(time.Duration)) *Disk {
 	d := &Disk{dir: dir, limit: limit, minFree: minFree, fatal: fatal, observe: observe,
-		pending: map[*time.Time]string{}, stop: make(chan struct{}), done: make(chan struct{})}
+		started: time.Now(), pending: map[*time.Time]string{}, stop: make(chan struct{}), done: make(chan struct{})}
 	d.measure()
 	// Owned by Disk. Stops when d.stop closes; Close waits. Failures go to fatal.
 	go d.watch()
@@ -51,8 +53,19 @@ func (d *Disk) Close() {
 	<-d.done
 }
 
-// Full reports whether writes must be refused to keep room for the log.
-func (d *Disk) Full() bool { return d.full.Load() }
+// fullAge is how old the answer of Full may be: a disk must not fill up by
+// more than the reserve in that time.
+const fullAge = 5 * time.Millisecond
+
+// Full reports whether writes must be refused to keep room for the log. It is
+// asked before each write and looks at the disk itself when nobody has lately.
+func (d *Disk) Full() bool {
+	now, looked := int64(time.Since(d.started)), d.looked.Load()
+	if now-looked > int64(fullAge) && d.looked.CompareAndSwap(looked, now) {
+		d.measure()
+	}
+	return d.full.Load()
+}
 
 // Free returns the bytes free at the last look.
 func (d *Disk) Free() int64 { return d.free.Load() }
