@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -49,8 +50,7 @@ type client struct {
 	timeout time.Duration
 	rnd     *rand.Rand
 	conns   map[string]*wire.Conn
-	where   map[uint16]string // slots that were moved to
-	last    string            // who was sent the last command
+	where   map[[2]int]string // who serves a run of slots, as last heard
 }
 
 // newRand returns a random source and prints its seed.
@@ -62,7 +62,7 @@ func newRand(t *testing.T) *rand.Rand {
 }
 
 func newClient(addrs []string, timeout time.Duration, rnd *rand.Rand) *client {
-	return &client{addrs: addrs, timeout: timeout, rnd: rnd, conns: map[string]*wire.Conn{}, where: map[uint16]string{}}
+	return &client{addrs: addrs, timeout: timeout, rnd: rnd, conns: map[string]*wire.Conn{}, where: map[[2]int]string{}}
 }
 
 func (c *client) close() {
@@ -75,16 +75,15 @@ func (c *client) close() {
 // could be reached. A MOVED is noted and reported as refused.
 func (c *client) try(args ...string) (wire.Reply, outcome, error) {
 	slot := hashslot.Of([]byte(args[1]))
-	addr := c.where[slot]
+	addr := c.lookup(slot)
 	if addr == "" {
 		addr = c.addrs[c.rnd.IntN(len(c.addrs))]
 	}
-	c.last = addr
 	conn := c.conns[addr]
 	if conn == nil {
 		var err error
 		if conn, err = wire.Dial(context.Background(), addr, c.timeout); err != nil {
-			delete(c.where, slot)
+			c.forget(addr)
 			return wire.Reply{}, refused, nil
 		}
 		c.conns[addr] = conn
@@ -93,20 +92,49 @@ func (c *client) try(args ...string) (wire.Reply, outcome, error) {
 	if err != nil {
 		_ = conn.Close()
 		delete(c.conns, addr)
-		delete(c.where, slot)
+		c.forget(addr)
 		return wire.Reply{}, unknown, nil
 	}
 	out, err := judge(r)
 	if out == refused {
-		delete(c.where, slot)
 		if f := strings.Fields(string(r.Str)); f[0] == "MOVED" && len(f) == 3 {
-			c.where[slot] = f[2]
+			c.moved(slot, f[2])
 		}
 	}
-	if out == acked {
-		c.where[slot] = addr
-	}
 	return r, out, err
+}
+
+// lookup returns who serves a slot, "" if that isn't known.
+func (c *client) lookup(slot uint16) string {
+	for run, addr := range c.where {
+		if run[0] <= int(slot) && int(slot) <= run[1] {
+			return addr
+		}
+	}
+	return ""
+}
+
+// forget drops everything known about a node that can't be reached.
+func (c *client) forget(addr string) {
+	maps.DeleteFunc(c.where, func(_ [2]int, a string) bool { return a == addr })
+}
+
+// moved learns from a redirect, for the whole run that the slot is in: the
+// groups of these tests keep their slots.
+func (c *client) moved(slot uint16, addr string) {
+	for run := range c.where {
+		if run[0] <= int(slot) && int(slot) <= run[1] {
+			c.where[run] = addr
+			return
+		}
+	}
+	if runs, err := leaders(addr); err == nil {
+		for run := range runs {
+			if run[0] <= int(slot) && int(slot) <= run[1] {
+				c.where[run] = addr
+			}
+		}
+	}
 }
 
 // read repeats a command that only reads until it is answered, or gives up.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +80,16 @@ func isMisconf(addr, key string) error {
 	return nil
 }
 
+// noise returns text that a snapshot can't compress.
+func noise(size int) string {
+	rnd := rand.New(rand.NewPCG(1, 1))
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte(rnd.Uint32())
+	}
+	return string(b)
+}
+
 // TestFullDisk fills the disk of all nodes from outside, frees it, and then
 // has clients fill it.
 func TestFullDisk(t *testing.T) {
@@ -126,7 +137,7 @@ func TestFullDisk(t *testing.T) {
 
 	// Now by what clients write, as fast as they can.
 	h := own[0]
-	value := strings.Repeat("x", 64<<10)
+	value := noise(64 << 10)
 	conn, err := wire.Dial(t.Context(), c.Addr(h.node), patience)
 	must(t, err)
 	defer conn.Close()
