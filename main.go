@@ -145,7 +145,12 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	// instead of meeting a closed port. Then the clients, then the node.
 	leave, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	n.HandOver(leave)
+	if n.HandOver(leave) {
+		// A connection that closes on a command leaves its outcome unknown.
+		moving, cancel := context.WithTimeout(leave, 500*time.Millisecond)
+		clients.Quiet(moving, 50*time.Millisecond)
+		cancel()
+	}
 	if cerr := clients.Close(leave); cerr != nil {
 		log.Warn("clients were cut off", "reason", cerr)
 	}

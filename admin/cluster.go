@@ -196,9 +196,13 @@ func (a *Admin) clusterInfo(s *transport.Session, _ [][]byte) {
 			leaders[g.Leader] = true
 		}
 	}
+	// Without a leader of the control group this node is cut off from the
+	// majority, and what its map says is of the past.
 	state := "fail"
-	if served == hashslot.Count {
-		state = "ok"
+	if c := a.Node.Control(); served == hashslot.Count && c != nil {
+		if id, _ := c.Leader(); id != "" {
+			state = "ok"
+		}
 	}
 	var b strings.Builder
 	for _, f := range []struct {

@@ -80,6 +80,7 @@ type Node struct {
 	// For reading without the lock.
 	control atomic.Pointer[store.Replica]           // nil until this node belongs to a cluster
 	table   atomic.Pointer[map[uint32]*store.Group] // groups
+	leaving atomic.Bool                             // HandOver was called: take no leadership back
 	stop    chan struct{}
 	wg      sync.WaitGroup
 }
@@ -188,16 +189,42 @@ func (n *Node) Ready(ctx context.Context) bool {
 }
 
 // HandOver gives away every leadership this node has, control group last, and
-// returns when that is done or ctx ends.
-func (n *Node) HandOver(ctx context.Context) {
+// returns when the new leaders are known here or ctx ends. It reports whether
+// clients have to go elsewhere for what they found here.
+func (n *Node) HandOver(ctx context.Context) (moved bool) {
+	n.leaving.Store(true)
 	for _, g := range n.groupList() {
+		if !g.Leading() || len(g.Members()) == 1 {
+			continue
+		}
+		moved = true
 		if err := g.HandOver(ctx); err != nil {
 			n.log.Warn("leadership not handed over", "error", err)
+			continue
 		}
+		n.awaitLeader(ctx, g.Replica)
 	}
 	if c := n.control.Load(); c != nil {
 		if err := c.HandOver(ctx); err != nil {
 			n.log.Warn("leadership of the control group not handed over", "error", err)
+		}
+	}
+	return moved
+}
+
+// awaitLeader waits for the election that follows a handover, so that clients
+// who come here can be told where to go.
+func (n *Node) awaitLeader(ctx context.Context, r *store.Replica) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for {
+		if id, _ := r.Leader(); id != "" && id != n.id.Node {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }

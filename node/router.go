@@ -22,6 +22,7 @@ func (n *Node) Cluster() bool { return n.opt.Cluster }
 func (n *Node) Route(slot int) (*store.Group, string) {
 	groups := n.Groups()
 	if !n.opt.Cluster {
+		n.awaitServing(groups[plainGroup])
 		return groups[plainGroup], ""
 	}
 	m := n.Map()
@@ -47,6 +48,18 @@ func (n *Node) Route(slot int) (*store.Group, string) {
 		select {
 		case <-n.stop:
 			return nil, "CLUSTERDOWN The cluster is down"
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// awaitServing gives a group of plain mode, which nobody else could serve, time
+// to become ready: it elects itself just after the start.
+func (n *Node) awaitServing(g *store.Group) {
+	for deadline := time.Now().Add(redirectWait); g.Serving() == 0 && time.Now().Before(deadline); {
+		select {
+		case <-n.stop:
+			return
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

@@ -90,7 +90,9 @@ func (n *Node) offerServices() {
 
 // serveStatus answers from memory: it runs where the peer port is read.
 func (n *Node) serveStatus(_ string, req, dst []byte) []byte {
-	if len(req) != 4 {
+	// Who doesn't answer isn't given leadership: without this the new leader
+	// would hand it back to its preferred node, which is about to end.
+	if len(req) != 4 || n.leaving.Load() {
 		return dst
 	}
 	r := n.replica(binary.BigEndian.Uint32(req))

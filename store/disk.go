@@ -27,18 +27,29 @@ type Disk struct {
 	syncNs  atomic.Int64
 	full    atomic.Bool
 	free    atomic.Int64
+	looked  atomic.Int64 // when full and free were measured, ns since started
+	started time.Time
 	mu      sync.Mutex
-	pending map[*time.Time]string // operations in progress
+	pending map[*operation]struct{} // in progress
 	observe func(time.Duration)
 
 	stop, done chan struct{}
 }
 
+// operation is one access to the disk.
+type operation struct {
+	what   string
+	waited time.Duration // as far as the watch has seen
+}
+
+// watchEvery is how often the watch looks.
+const watchEvery = time.Second
+
 // NewDisk starts watching dir. fatal must not return; observe (which may be
 // nil) is told how long each log write took. Close ends the watch.
 func NewDisk(dir string, limit time.Duration, minFree int64, fatal func(error), observe func(time.Duration)) *Disk {
 	d := &Disk{dir: dir, limit: limit, minFree: minFree, fatal: fatal, observe: observe,
-		pending: map[*time.Time]string{}, stop: make(chan struct{}), done: make(chan struct{})}
+		started: time.Now(), pending: map[*operation]struct{}{}, stop: make(chan struct{}), done: make(chan struct{})}
 	d.measure()
 	// Owned by Disk. Stops when d.stop closes; Close waits. Failures go to fatal.
 	go d.watch()
@@ -51,8 +62,19 @@ func (d *Disk) Close() {
 	<-d.done
 }
 
-// Full reports whether writes must be refused to keep room for the log.
-func (d *Disk) Full() bool { return d.full.Load() }
+// fullAge is how old the answer of Full may be: a disk must not fill up by
+// more than the reserve in that time.
+const fullAge = 5 * time.Millisecond
+
+// Full reports whether writes must be refused to keep room for the log. It is
+// asked before each write and looks at the disk itself when nobody has lately.
+func (d *Disk) Full() bool {
+	now, looked := int64(time.Since(d.started)), d.looked.Load()
+	if now-looked > int64(fullAge) && d.looked.CompareAndSwap(looked, now) {
+		d.measure()
+	}
+	return d.full.Load()
+}
 
 // Free returns the bytes free at the last look.
 func (d *Disk) Free() int64 { return d.free.Load() }
@@ -64,13 +86,13 @@ func (d *Disk) Syncs() (n int64, total time.Duration) {
 
 // do runs an operation that must succeed in time or end the process.
 func (d *Disk) do(what string, op func() error) error {
-	start := time.Now()
+	start, o := time.Now(), &operation{what: what}
 	d.mu.Lock()
-	d.pending[&start] = what
+	d.pending[o] = struct{}{}
 	d.mu.Unlock()
 	err := op()
 	d.mu.Lock()
-	delete(d.pending, &start)
+	delete(d.pending, o)
 	d.mu.Unlock()
 	if err != nil {
 		d.fatal(fmt.Errorf("%s: %w", what, err))
@@ -87,7 +109,7 @@ func (d *Disk) do(what string, op func() error) error {
 
 func (d *Disk) watch() {
 	defer close(d.done)
-	t := time.NewTicker(time.Second)
+	t := time.NewTicker(watchEvery)
 	defer t.Stop()
 	probing := make(chan struct{}, 1)
 	for n := 0; ; n++ {
@@ -101,10 +123,12 @@ func (d *Disk) watch() {
 			continue
 		}
 		d.mu.Lock()
-		for start, what := range d.pending {
-			if took := time.Since(*start); took > d.limit {
+		for o := range d.pending {
+			// Not by the clock: when the whole process was stopped (SIGSTOP, a
+			// machine that moves), the disk had no chance to be late.
+			if o.waited += watchEvery; o.waited > d.limit+watchEvery {
 				d.mu.Unlock()
-				d.fatal(fmt.Errorf("%s hangs for %s: the disk under %s doesn't answer", what, took.Round(time.Millisecond), d.dir))
+				d.fatal(fmt.Errorf("%s hangs for %s: the disk under %s doesn't answer", o.what, o.waited-watchEvery, d.dir))
 				return
 			}
 		}

@@ -53,7 +53,8 @@ func OpenFiles(dir string, sync bool, log hclog.Logger) (*Files, error) {
 // starts: an unreadable newest snapshot (the library would fall back to an
 // older one and then miss log entries), and a log that disagrees with the newest
 // snapshot at its index (hashicorp/raft issue 697), which is dropped, as the
-// snapshot is committed and the log's tail is not.
+// snapshot is committed and the log's tail is not. So is what an installed
+// snapshot has left behind of an older log.
 func (f *Files) check(log hclog.Logger) error {
 	snaps, err := f.Snapshots.List()
 	if err != nil {
@@ -84,11 +85,21 @@ func (f *Files) check(log hclog.Logger) error {
 	if first > newest.Index+1 {
 		return fmt.Errorf("the log begins at entry %d but the newest snapshot ends at %d", first, newest.Index)
 	}
-	if newest.Index < first || newest.Index > last {
+	if first == 0 || newest.Index < first {
 		return nil
 	}
 	var at raft.Log
-	if err := f.Log.GetLog(newest.Index, &at); err != nil {
+	err = raft.ErrLogNotFound
+	if newest.Index <= last {
+		err = f.Log.GetLog(newest.Index, &at)
+	}
+	if errors.Is(err, raft.ErrLogNotFound) {
+		// The snapshot came from another node, and a crash kept what was before it
+		// from being deleted: entries that may never have been committed.
+		log.Info("dropping the log from before an installed snapshot", "first", first, "snapshot", newest.Index)
+		return f.Log.DeleteRange(first, min(newest.Index, last))
+	}
+	if err != nil {
 		return fmt.Errorf("read log entry %d: %w", newest.Index, err)
 	}
 	if at.Term != newest.Term {

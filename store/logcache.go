@@ -25,6 +25,12 @@ func newLogCache(s raft.LogStore, maxBytes int) *logCache {
 	return &logCache{LogStore: s, maxBytes: maxBytes}
 }
 
+// IsMonotonic implements raft.MonotonicLogStore: the library deletes the whole
+// log when it has installed a snapshot, where it would otherwise leave the end
+// of the old log before a gap. Those entries may never have been committed, and
+// this replica would send them to others if it came to lead.
+func (c *logCache) IsMonotonic() bool { return true }
+
 // GetLog implements raft.LogStore.
 func (c *logCache) GetLog(index uint64, out *raft.Log) error {
 	c.mu.RLock()

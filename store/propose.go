@@ -27,7 +27,7 @@ type request struct {
 
 // propose queues a unit and waits for its answer.
 func (g *Group) propose(u *fsm.Unit) error {
-	if d := g.opt.Replica.Disk; d != nil && d.Full() && len(u.Ops) > 0 {
+	if g.noSpaceFor(u) {
 		return ErrNoSpace
 	}
 	size := int64(unitBytes(u))
@@ -52,6 +52,27 @@ func (g *Group) propose(u *fsm.Unit) error {
 	q.unit = nil
 	g.requests.Put(q)
 	return err
+}
+
+// noSpaceFor reports whether a unit must be refused to keep room on the disk.
+// Units without steps are the leader's own, small and rare.
+func (g *Group) noSpaceFor(u *fsm.Unit) bool {
+	d := g.opt.Replica.Disk
+	return d != nil && len(u.Ops) > 0 && d.Full()
+}
+
+// admit refuses those for which there is no room any more: others may have
+// taken it while they were in the queue.
+func (g *Group) admit(reqs []*request) []*request {
+	kept := reqs[:0]
+	for _, q := range reqs {
+		if g.noSpaceFor(q.unit) {
+			q.done <- ErrNoSpace
+		} else {
+			kept = append(kept, q)
+		}
+	}
+	return kept
 }
 
 // maxUnitBytes bounds what one unit adds to an entry: above it the entry would
@@ -103,6 +124,7 @@ func (g *Group) proposeLoop() {
 			return
 		}
 		gather.got(len(reqs), waiting)
+		reqs = g.admit(reqs)
 		for len(reqs) > 0 {
 			var b *batch
 			b, entry, reqs = g.build(entry[:0], reqs)

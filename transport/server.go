@@ -224,6 +224,23 @@ func loopback(a net.Addr) bool {
 	return !ok || tcp.IP.IsLoopback()
 }
 
+// Quiet waits until no client has sent a command for pause, or ctx ends: the
+// time that clients need to follow their redirects to another node.
+func (s *Server) Quiet(ctx context.Context, pause time.Duration) {
+	for before := s.stats.commands.Load(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		now := s.stats.commands.Load()
+		if now == before {
+			return
+		}
+		before = now
+	}
+}
+
 // Close stops accepting, lets units that are running finish, and closes all
 // connections; those that aren't through when ctx ends are cut off. It returns
 // when all goroutines of the server have ended: a group must answer its units,
@@ -231,10 +248,10 @@ func loopback(a net.Addr) bool {
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	first := s.listeners != nil
+	s.closing.Store(true) // before the listeners close, so that Serve knows why
 	for l := range s.listeners {
 		l.Close()
 	}
-	s.closing.Store(true)
 	s.listeners = nil
 	s.mu.Unlock()
 	if first {

@@ -20,7 +20,9 @@ func (Quorate) Binary() (string, error) { return Binary() }
 
 // Args starts every node of a cluster with the list of all of them.
 func (q Quorate) Args(ports []int, i int, dir string) []string {
-	args := []string{"--port", strconv.Itoa(ports[i]), "--dir", dir}
+	// The metrics page's default port lies where Linux hands out ports to
+	// outgoing connections, so it may be taken at any moment.
+	args := []string{"--port", strconv.Itoa(ports[i]), "--dir", dir, "--quorate-metrics-port", "0"}
 	if !q.Cluster {
 		return args
 	}

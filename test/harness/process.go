@@ -171,6 +171,20 @@ func (p *Process) Crashed() error {
 	return fmt.Errorf("%s has exited by itself: %w", p.name, p.waitErr)
 }
 
+// ExitCode returns the status of the last exit: -1 if a signal ended the
+// process, or if it has not exited.
+func (p *Process) ExitCode() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil || p.runningLocked() {
+		return -1
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// Dir returns the process's directory.
+func (p *Process) Dir() string { return p.dir }
+
 // Wipe removes everything in the directory of a process that is not running.
 func (p *Process) Wipe() error {
 	if p.Running() {
