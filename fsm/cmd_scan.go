@@ -40,13 +40,14 @@ type scanOptions struct {
 
 // scanCursor parses argument i as a cursor like C's strtoul, or writes the error.
 func (c *ReadCall) scanCursor(i int) (uint64, bool) {
-	digits, negative := c.Args[i], false
+	// strtoul stops at a zero byte, and takes nothing at all for zero.
+	digits, negative := cString(c.Args[i]), false
 	if len(digits) > 1 && (digits[0] == '-' || digits[0] == '+') {
 		negative = digits[0] == '-'
 		digits = digits[1:]
 	}
 	n := uint64(0)
-	for _, d := range digits {
+	for _, d := range []byte(digits) {
 		if d < '0' || d > '9' || n > (math.MaxUint64-uint64(d-'0'))/10 {
 			c.Error(errCursor)
 			return 0, false

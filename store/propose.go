@@ -184,15 +184,18 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 	return b, dst, nil
 }
 
-// abort answers a transaction whose watch is broken, with the rest of its unit,
-// which may still write, queued as it is.
+// abort answers a transaction whose watch is broken. The rest of its unit, which
+// may still write, is queued again with the answer in the transaction's place:
+// the unit keeps its number of steps.
 func (g *Group) abort(q *request, rest []*request) []*request {
-	q.unit.Reply.NullArray()
-	q.unit.Ops = q.unit.Ops[1:]
-	if len(q.unit.Ops) == 0 {
+	w := &resp.Writer{Proto: q.unit.Reply.Proto}
+	w.NullArray()
+	if len(q.unit.Ops) == 1 {
+		q.unit.Reply.Raw(w.Buf)
 		q.done <- nil
 		return rest
 	}
+	q.unit.Ops[0] = fsm.Op{Raw: w.Buf, Slot: -1}
 	return append([]*request{q}, rest...)
 }
 
