@@ -5,5 +5,5 @@
 // A command is one handler beside one table entry in the file of its family
 // (cmd_*.go). The rest is machinery: entry.go is the format of log entries,
 // apply.go runs them, call.go is what handlers work with, watch.go decides
-// WATCH, snapshot.go saves and restores.
+// WATCH, snapshot.go saves, restore.go restores, digest.go compares.
 package fsm

@@ -42,7 +42,7 @@ func restore(t *testing.T, b []byte) *Machine {
 // only applied the log are equal, and stay so whatever is applied to both.
 func TestRestoredStaysEqual(t *testing.T) {
 	seen := map[string]bool{}
-	for range 6 {
+	for range 4 {
 		w := newWorkload(t, true)
 		a := New(plain)
 		for range 3 {

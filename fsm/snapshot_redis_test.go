@@ -21,10 +21,10 @@ import (
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
-// startRedisIn starts a redis-server in dir for the time of the test, or skips
+// redisOnFile starts a redis-server in dir for the time of the test, or skips
 // it, and returns a function that sends a command and returns the bulk or
 // simple reply.
-func startRedisIn(t *testing.T, dir string, options ...string) func(args ...string) string {
+func redisOnFile(t *testing.T, dir string, options ...string) func(args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -166,7 +166,7 @@ func TestRedisLoadsOurs(t *testing.T) {
 			t.Fatal(err)
 		}
 		limits := a.ks.Limits
-		do := startRedisIn(t, dir, "--zset-max-listpack-entries", strconv.Itoa(limits.ZsetMaxListpackEntries),
+		do := redisOnFile(t, dir, "--zset-max-listpack-entries", strconv.Itoa(limits.ZsetMaxListpackEntries),
 			"--hash-max-listpack-entries", strconv.Itoa(limits.HashMaxListpackEntries),
 			"--set-max-intset-entries", strconv.Itoa(limits.SetMaxIntsetEntries))
 		if out, err := exec.Command("redis-check-rdb", file).CombinedOutput(); err != nil || !bytes.Contains(out, []byte("Checksum OK")) {
@@ -241,7 +241,7 @@ func compareKeys(t *testing.T, do func(args ...string) string, m *Machine) {
 // every form it has a number for.
 func TestWeLoadRedis(t *testing.T) {
 	dir := t.TempDir()
-	do := startRedisIn(t, dir)
+	do := redisOnFile(t, dir)
 	w := newWorkload(t, false)
 	for db := range 3 {
 		do("SELECT", strconv.Itoa(db))
@@ -305,7 +305,7 @@ func TestWeLoadRedis(t *testing.T) {
 // with a checksum that is right again. We may be stricter: about the order of a
 // sorted set, or bytes behind the value.
 func TestPayloadsAgree(t *testing.T) {
-	do := startRedisIn(t, t.TempDir(), "--sanitize-dump-payload", "yes")
+	do := redisOnFile(t, t.TempDir(), "--sanitize-dump-payload", "yes")
 	data, err := os.ReadFile("rdb/testdata/old_forms.txt")
 	if err != nil {
 		t.Fatal(err)
