@@ -21,6 +21,9 @@ func pause(t *testing.T, c *harness.Cluster, nodes ...int) {
 		sendSignal(t, c, n, syscall.SIGSTOP)
 		t.Cleanup(func() { _ = c.Node(n).Signal(syscall.SIGCONT) }) // a stopped process can't leave
 	}
+	for _, n := range nodes {
+		eventually(t, "a node is paused", func() error { return isPaused(c.Node(n).Pid()) })
+	}
 }
 
 func resume(t *testing.T, c *harness.Cluster, nodes ...int) {
