@@ -98,7 +98,7 @@ func (c *client) try(args ...string) (wire.Reply, outcome, error) {
 	out, err := judge(r)
 	if out == refused {
 		if f := strings.Fields(string(r.Str)); f[0] == "MOVED" && len(f) == 3 {
-			c.moved(slot, f[2])
+			c.moved(slot, addr, f[2])
 		}
 	}
 	return r, out, err
@@ -120,15 +120,16 @@ func (c *client) forget(addr string) {
 }
 
 // moved learns from a redirect, for the whole run that the slot is in: the
-// groups of these tests keep their slots.
-func (c *client) moved(slot uint16, addr string) {
+// groups of these tests keep their slots. Where the run begins and ends is
+// asked of the node that sent the redirect, as the other may be stopped.
+func (c *client) moved(slot uint16, from, addr string) {
 	for run := range c.where {
 		if run[0] <= int(slot) && int(slot) <= run[1] {
 			c.where[run] = addr
 			return
 		}
 	}
-	if runs, err := leaders(addr); err == nil {
+	if runs, err := leaders(from); err == nil {
 		for run := range runs {
 			if run[0] <= int(slot) && int(slot) <= run[1] {
 				c.where[run] = addr

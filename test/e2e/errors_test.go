@@ -21,6 +21,9 @@ func pause(t *testing.T, c *harness.Cluster, nodes ...int) {
 		sendSignal(t, c, n, syscall.SIGSTOP)
 		t.Cleanup(func() { _ = c.Node(n).Signal(syscall.SIGCONT) }) // a stopped process can't leave
 	}
+	for _, n := range nodes {
+		eventually(t, "a node is paused", func() error { return isPaused(c.Node(n).Pid()) })
+	}
 }
 
 func resume(t *testing.T, c *harness.Cluster, nodes ...int) {
@@ -211,6 +214,7 @@ func TestPausedLeader(t *testing.T) {
 			<-begun
 		}
 		pause(t, c, victim.node)
+		paused := time.Now()
 		// These wait in its socket.
 		late := dial(t, addr, patience)
 		late.Send("GET", key)
@@ -223,11 +227,13 @@ func TestPausedLeader(t *testing.T) {
 			must(t, readers[i].Flush())
 		}
 		// The others elect a leader, who acknowledges a new value.
-		cl := newClient(others, 3*time.Second, newRand(t))
+		cl := newClient(others, time.Second, newRand(t))
 		if _, err := cl.read("SET", key, "new"); err != nil {
 			t.Fatal(err)
 		}
+		replaced := time.Since(paused)
 		resume(t, c, victim.node)
+		resumed := time.Now()
 		get, err := late.Receive()
 		must(t, err)
 		set, err := late.Receive()
@@ -254,6 +260,7 @@ func TestPausedLeader(t *testing.T) {
 		wg.Wait()
 		t.Logf("round %d: its writers heard %v, its readers %v, the late write %q", round, answers, heard, set.Raw)
 		homes(t, c)
+		t.Logf("round %d: replaced after %v, leads again %v after it went on", round, replaced, time.Since(resumed))
 		r, err := cl.read("GET", key)
 		must(t, err)
 		switch got := string(r.Str); {

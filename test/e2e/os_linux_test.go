@@ -1,12 +1,35 @@
 package e2e
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+// isPaused returns nil when every thread of a process is stopped: SIGSTOP
+// returns to its sender before that.
+func isPaused(pid int) error {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(tasks) == 0 {
+		return fmt.Errorf("no threads of process %d: %v", pid, err)
+	}
+	for _, task := range tasks {
+		stat, err := os.ReadFile(task)
+		if err != nil {
+			return err
+		}
+		// The state follows the name, which ends at the last ')' (man 5 proc).
+		if at := bytes.LastIndexByte(stat, ')'); at < 0 || !bytes.HasPrefix(stat[at:], []byte(") T")) {
+			return fmt.Errorf("not stopped yet: %.60s", stat)
+		}
+	}
+	return nil
+}
 
 // smallDisk returns a directory on a file system of its own, in memory.
 func smallDisk(t *testing.T, size string) string {
