@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -165,7 +166,7 @@ func (g *Group) Do(u *fsm.Unit) error {
 			g.mu.RUnlock()
 			return ErrNotLeader
 		}
-		ok := g.machine.Read(u, now, uint64(now)*0x9e3779b97f4a7c15^uint64(len(u.Reply.Buf)))
+		ok := g.machine.Read(u, now, rand.Uint64())
 		g.mu.RUnlock()
 		if ok {
 			return nil

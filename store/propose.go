@@ -157,11 +157,11 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 	g.mu.RUnlock()
 
 	h := fsm.Header{Time: now, Seed: rand.Uint64(), Origin: g.origin, Seq: g.seq, Applied: applied, Chain: chain}
-	if g.expiring.Load() {
+	switch {
+	case len(reqs) == 1 && len(reqs[0].unit.Ops) == 0:
+		h.Expire = expirePerTick // what the entry is for: see expireLoop and Do
+	case g.expiring.Load():
 		h.Expire = expirePerEntry
-		if len(reqs) == 1 && len(reqs[0].unit.Ops) == 0 {
-			h.Expire = expirePerTick
-		}
 	}
 	dst = fsm.AppendHeader(dst, h)
 	b.head = append([]byte(nil), dst...)
