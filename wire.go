@@ -18,6 +18,7 @@ import (
 	"github.com/quorate/quorate/metrics"
 	"github.com/quorate/quorate/node"
 	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/wal"
 	"github.com/quorate/quorate/transport"
 )
 
@@ -25,7 +26,7 @@ import (
 func nodeOptions(cfg *config.Config, m *metrics.Metrics, log hclog.Logger) (node.Options, error) {
 	s := cfg.Current()
 	o := node.Options{
-		Dir: dataDir(s), Cluster: s.ClusterEnabled, Databases: databases(s), Sync: s.AppendFsync == "always",
+		Dir: dataDir(s), Cluster: s.ClusterEnabled, Databases: databases(s), Fsync: fsyncPolicy(s.AppendFsync), LogStore: s.LogStore,
 		Timeout:     electionTimeout(s.ClusterNodeTimeout),
 		NodeTimeout: max(2*time.Second, time.Duration(s.ClusterNodeTimeout)*time.Millisecond/5),
 		Limits:      func() map[string]int { return encodingLimits(cfg.Current()) },
@@ -78,6 +79,17 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, log hclog.Logger) (node
 // default of 15 s.
 func electionTimeout(nodeTimeoutMs int64) time.Duration {
 	return min(max(time.Duration(nodeTimeoutMs)*time.Millisecond/50, 100*time.Millisecond), 5*time.Second)
+}
+
+// fsyncPolicy translates appendfsync.
+func fsyncPolicy(name string) wal.Sync {
+	switch name {
+	case "everysec":
+		return wal.EverySecond
+	case "no":
+		return wal.Never
+	}
+	return wal.Always
 }
 
 // encodingLimits are the thresholds that belong to the replicated state.

@@ -46,7 +46,7 @@ func startCluster(t *testing.T, n int) *cluster {
 	}
 	for i := range n {
 		c.opts = append(c.opts, Options{Dir: t.TempDir(), Self: addrs[i], Cluster: true, InitialNodes: addrs,
-			Databases: 1, Sync: true, Timeout: 150 * time.Millisecond,
+			Databases: 1, Timeout: 150 * time.Millisecond,
 			Fatal:  func(err error) { panic(err) },
 			Logger: hclog.New(&hclog.LoggerOptions{Name: fmt.Sprint("n", i), Level: level})})
 		c.nodes = append(c.nodes, nil)
@@ -188,7 +188,7 @@ func TestClusterFormsAndSurvives(t *testing.T) {
 }
 
 func TestPlainNode(t *testing.T) {
-	n, err := Open(Options{Dir: t.TempDir(), Databases: 16, Sync: true, Fatal: func(err error) { panic(err) },
+	n, err := Open(Options{Dir: t.TempDir(), Databases: 16, Fatal: func(err error) { panic(err) },
 		Logger: hclog.NewNullLogger()})
 	if err != nil {
 		t.Fatal(err)

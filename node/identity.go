@@ -23,6 +23,7 @@ type identity struct {
 	Version int    `json:"version"` // 1
 	Node    string `json:"node"`    // ID of this node
 	Mode    string `json:"mode"`    // "plain" or "cluster"
+	Log     string `json:"log"`     // how the log is kept: see log.go
 	Cluster string `json:"cluster"` // ID of the cluster, "" before this node belongs to one
 	// Founding is the first map of a cluster this node founded with others: the
 	// members that bootstrap the control group. nil for a node that joined.

@@ -18,6 +18,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/slots"
 	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/store/wal"
 	"github.com/quorate/quorate/transport/peer"
 )
 
@@ -42,7 +43,8 @@ type Options struct {
 	// A node that has them belongs to no cluster before they all answered.
 	InitialNodes []Address
 	Databases    int
-	Sync         bool                      // a write returns when it is on stable storage
+	Fsync        wal.Sync                  // when the log is made durable
+	LogStore     string                    // "shared": one log for all groups; "boltdb": one file a group
 	Timeout      time.Duration             // heartbeat and election timeout; 0: the default
 	NodeTimeout  time.Duration             // after which an unreachable node is marked as failed; 0: 2 s
 	Group        func(*store.GroupOptions) // adjusts the options of every data group
@@ -66,6 +68,7 @@ type Node struct {
 	log       hclog.Logger
 	lock      *os.File
 	disk      *store.Disk
+	wal       *wal.WAL  // the log that all groups share; nil with one file a group
 	mux       *peer.Mux // nil in plain mode
 	clusterID atomic.Pointer[string]
 	slotMap   *slots.Control
@@ -105,8 +108,11 @@ func Open(o Options) (*Node, error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	if n.opt.Files == nil {
-		n.opt.Files = func(_ uint32, dir string) (*store.Files, error) { return store.OpenFiles(dir, o.Sync, o.Logger) }
 		n.disk = store.NewDisk(o.Dir, o.DiskLimit, o.MinFree, o.Fatal, o.OnSync)
+		if err := n.openLog(); err != nil {
+			n.disk.Close()
+			return nil, errors.Join(err, lock.Close())
+		}
 	}
 	n.clusterID.Store(&n.id.Cluster)
 	n.self = slots.Node{ID: n.id.Node, Host: o.Self.Host, Port: o.Self.Port, PeerPort: o.Self.PeerPort}
@@ -167,6 +173,9 @@ func (n *Node) Close() error {
 	}
 	if n.mux != nil {
 		errs = append(errs, n.mux.Close())
+	}
+	if n.wal != nil {
+		errs = append(errs, n.wal.Close())
 	}
 	if n.disk != nil {
 		n.disk.Close()

@@ -134,6 +134,12 @@ func (n *Node) runReplicas(m *slots.Map) {
 		if err := g.Close(); err != nil {
 			n.log.Warn("closing a replica", "group", goneIDs[i], "error", err)
 		}
+		if n.wal != nil {
+			if err := n.wal.Drop(goneIDs[i]); err != nil {
+				n.opt.Fatal(fmt.Errorf("delete the log of group %d: %w", goneIDs[i], err))
+				return
+			}
+		}
 		if err := os.RemoveAll(n.dirOf(goneIDs[i])); err != nil {
 			n.log.Warn("deleting a replica", "group", goneIDs[i], "error", err)
 		}

@@ -51,7 +51,7 @@ func newCluster(t testing.TB, n int, seed uint64, tune func(i int, o *node.Optio
 	for i := range n {
 		m := &member{name: addrs[i].Host, disk: map[uint32]*store.Files{}}
 		m.opt = node.Options{Dir: filepath.Join(t.TempDir(), m.name), Self: addrs[i], Cluster: true, InitialNodes: addrs,
-			Databases: 1, Sync: true, Network: c.net.Host(m.name), Files: m.files,
+			Databases: 1, Network: c.net.Host(m.name), Files: m.files,
 			Fatal:  func(err error) { t.Errorf("%s: fatal: %v", m.name, err) },
 			Logger: hclog.New(&hclog.LoggerOptions{Name: m.name, Level: logLevel(), Output: os.Stderr})}
 		if tune != nil {

@@ -1,0 +1,106 @@
+package wal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	magic     = "QLOG1\r\n\x00"
+	batchHead = 8 + 8 + 4 + 4
+	align     = 512
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// segment is one file of the log.
+type segment struct {
+	file  *os.File
+	path  string
+	first uint64 // sequence of its first batch
+	size  int64
+	end   int64 // where the next batch goes
+	live  int   // entries in it that are still needed
+}
+
+// aligned rounds up to where a batch may begin.
+func aligned(n int64) int64 { return (n + align - 1) / align * align }
+
+// seal fills in the head of a batch whose records follow it in b.
+func seal(b []byte, seq uint64) {
+	copy(b, magic)
+	binary.LittleEndian.PutUint64(b[8:], seq)
+	binary.LittleEndian.PutUint32(b[16:], uint32(len(b)-batchHead))
+	binary.LittleEndian.PutUint32(b[20:], checksum(b))
+}
+
+func checksum(b []byte) uint32 {
+	return crc32.Update(crc32.Checksum(b[8:20], castagnoli), castagnoli, b[batchHead:])
+}
+
+// readBatch returns the batch at off, head included, or false if there is no
+// valid one.
+func (s *segment) readBatch(off int64) (b []byte, seq uint64, ok bool) {
+	var head [batchHead]byte
+	if off+batchHead > s.size {
+		return nil, 0, false
+	}
+	if _, err := s.file.ReadAt(head[:], off); err != nil || string(head[:8]) != magic {
+		return nil, 0, false
+	}
+	n := int64(binary.LittleEndian.Uint32(head[16:]))
+	if off+batchHead+n > s.size {
+		return nil, 0, false
+	}
+	b = make([]byte, batchHead+n)
+	if _, err := s.file.ReadAt(b, off); err != nil || checksum(b) != binary.LittleEndian.Uint32(b[20:]) {
+		return nil, 0, false
+	}
+	return b, binary.LittleEndian.Uint64(b[8:]), true
+}
+
+// makeFile makes a file of size zero bytes, synced.
+func makeFile(path string, size int64) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	zeros := make([]byte, 1<<20)
+	for off := int64(0); off < size && err == nil; off += int64(len(zeros)) {
+		_, err = f.WriteAt(zeros[:min(int64(len(zeros)), size-off)], off)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make log segment %s: %w", path, err), f.Close())
+	}
+	return f, nil
+}
+
+func segmentPath(dir string, first uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%016x.log", first))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func datasync(f *os.File) error {
+	for {
+		err := unix.Fdatasync(int(f.Fd()))
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}

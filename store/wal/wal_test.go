@@ -1,0 +1,300 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+func open(t testing.TB, dir string) *WAL {
+	t.Helper()
+	w, err := Open(dir, Options{SegmentBytes: 16 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func entry(i, term uint64, n int) *raft.Log {
+	return &raft.Log{Index: i, Term: term, Type: raft.LogCommand, Data: bytes.Repeat([]byte{byte(i), byte(term)}, n),
+		Extensions: []byte("x")[:i%2], AppendedAt: time.Unix(0, int64(i))}
+}
+
+// model is what a group's log should hold.
+type model map[uint32][]*raft.Log
+
+func (m model) check(t *testing.T, w *WAL) {
+	t.Helper()
+	for g, want := range m {
+		l := w.Group(g)
+		first, _ := l.FirstIndex()
+		last, _ := l.LastIndex()
+		if len(want) == 0 {
+			if first != 0 || last != 0 {
+				t.Fatalf("group %d has %d to %d, want nothing", g, first, last)
+			}
+			continue
+		}
+		if first != want[0].Index || last != want[len(want)-1].Index {
+			t.Fatalf("group %d has %d to %d, want %d to %d", g, first, last, want[0].Index, want[len(want)-1].Index)
+		}
+		for _, e := range want {
+			var got raft.Log
+			if err := l.GetLog(e.Index, &got); err != nil {
+				t.Fatalf("group %d, entry %d: %v", g, e.Index, err)
+			}
+			if got.Term != e.Term || !bytes.Equal(got.Data, e.Data) || !bytes.Equal(got.Extensions, e.Extensions) || !got.AppendedAt.Equal(e.AppendedAt) {
+				t.Fatalf("group %d, entry %d: %+v, want %+v", g, e.Index, got, e)
+			}
+		}
+	}
+}
+
+// TestAgainstModel drives several groups' logs and a model with the same random
+// steps, opening the log again now and then.
+func TestAgainstModel(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	dir := t.TempDir()
+	w := open(t, dir)
+	defer func() { w.Close() }()
+	m, term := model{}, uint64(1)
+	for step := range 3000 {
+		g := uint32(r.IntN(4))
+		if g == 3 && r.IntN(20) > 0 {
+			continue // an idle group, which pins old segments
+		}
+		l, have := w.Group(g), m[g]
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatalf("step %d: %v", step, err)
+			}
+		}
+		switch n := r.IntN(20); {
+		case n < 14:
+			next := uint64(1)
+			if len(have) > 0 {
+				next = have[len(have)-1].Index + 1
+			} else if r.IntN(2) == 0 {
+				next = uint64(1 + r.IntN(1000)) // behind an installed snapshot
+			}
+			if len(have) > 3 && r.IntN(10) == 0 { // overwrites the end without truncating it first
+				term++
+				cut := 1 + r.IntN(3)
+				have = have[:len(have)-cut]
+				next -= uint64(cut)
+			}
+			var logs []*raft.Log
+			for range 1 + r.IntN(4) {
+				logs = append(logs, entry(next, term, r.IntN(400)))
+				next++
+			}
+			must(l.StoreLogs(logs))
+			m[g] = append(have[:len(have):len(have)], logs...)
+		case n < 17 && len(have) > 0:
+			k := r.IntN(len(have))
+			must(l.DeleteRange(have[0].Index, have[k].Index))
+			m[g] = have[k+1:]
+		case n == 17 && len(have) > 0:
+			k := r.IntN(len(have))
+			must(l.DeleteRange(have[k].Index, have[len(have)-1].Index))
+			m[g] = have[:k]
+			term++
+		case n == 18 && r.IntN(10) == 0:
+			must(w.Drop(g))
+			m[g] = nil
+		case n == 19 && r.IntN(4) == 0:
+			must(w.Close())
+			w = open(t, dir)
+			m.check(t, w)
+		}
+		if step%100 == 0 {
+			m.check(t, w)
+		}
+	}
+	m.check(t, w)
+	if n := len(w.segments); n > 60 {
+		t.Errorf("%d segments are kept", n)
+	}
+}
+
+// TestTornEnd cuts or spoils the newest batch at every length: everything before
+// it is there, nothing of it is, and the log goes on.
+func TestTornEnd(t *testing.T) {
+	base := t.TempDir()
+	w := open(t, base)
+	l := w.Group(1)
+	for i := range uint64(5) {
+		if err := l.StoreLog(entry(i+1, 1, 50)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := w.segments[0].end
+	if err := l.StoreLogs([]*raft.Log{entry(6, 1, 300), entry(7, 1, 300)}); err != nil {
+		t.Fatal(err)
+	}
+	end := w.segments[0].end
+	w.Close()
+	whole, err := os.ReadFile(segmentPath(base, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := before; cut < end-512; cut += 37 {
+		dir := t.TempDir()
+		torn := bytes.Clone(whole)
+		clear(torn[cut:])
+		if err := os.WriteFile(segmentPath(dir, 1), torn, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w := open(t, dir)
+		l := w.Group(1)
+		if last, _ := l.LastIndex(); last != 5 {
+			t.Fatalf("cut at %d: last entry %d, want 5", cut, last)
+		}
+		if err := l.StoreLog(entry(6, 2, 10)); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		w = open(t, dir)
+		if last, _ := w.Group(1).LastIndex(); last != 6 {
+			t.Fatalf("cut at %d: the log did not go on", cut)
+		}
+		w.Close()
+	}
+}
+
+// TestDamage flips a byte in the middle: the log must not open, and must name
+// the place.
+func TestDamage(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	for i := range uint64(60) {
+		if err := w.Group(1).StoreLog(entry(i+1, 1, 200)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(w.segments) < 2 {
+		t.Fatal("one segment only")
+	}
+	w.Close()
+	files, _ := filepath.Glob(filepath.Join(dir, "*.log"))
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[600] ^= 1
+		if err := os.WriteFile(f, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var damage *DamageError
+		if w, err := Open(dir, Options{SegmentBytes: 16 << 10}); !errors.As(err, &damage) || damage.File != f {
+			if err == nil {
+				w.Close()
+			}
+			t.Errorf("%s: damage not found: %v", filepath.Base(f), err)
+		}
+		text[600] ^= 1
+		if err := os.WriteFile(f, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(files[1], files[1]+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if len(files) > 2 {
+		if _, err := Open(dir, Options{}); err == nil {
+			t.Error("a missing segment was not noticed")
+		}
+	}
+}
+
+// TestConcurrent lets groups append, read and trim at once.
+func TestConcurrent(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	var wg sync.WaitGroup
+	for g := range uint32(6) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			l := w.Group(g)
+			for i := uint64(1); i <= 200; i++ {
+				if err := l.StoreLog(entry(i, 1, 100)); err != nil {
+					t.Error(err)
+					return
+				}
+				var got raft.Log
+				if err := l.GetLog(i, &got); err != nil || got.Index != i {
+					t.Errorf("entry %d: %v", i, err)
+				}
+				if i%50 == 0 {
+					if err := l.DeleteRange(1, i-10); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w = open(t, dir)
+	defer w.Close()
+	for g := range uint32(6) {
+		first, _ := w.Group(g).FirstIndex()
+		last, _ := w.Group(g).LastIndex()
+		if first != 191 || last != 200 {
+			t.Errorf("group %d has %d to %d", g, first, last)
+		}
+	}
+}
+
+// FuzzRecord: no bytes make the parser panic or read beyond them.
+func FuzzRecord(f *testing.F) {
+	f.Add(appendEntry(nil, 1, kindEntry, entry(3, 2, 5)))
+	f.Add(appendMark(nil, 1, kindTrim, 9))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := parseRecord(b)
+		if err == nil && (r.size > len(b) || len(r.log.Data) > len(b)) {
+			t.Fatalf("%d bytes of %d", r.size, len(b))
+		}
+	})
+}
+
+func BenchmarkStore(b *testing.B) {
+	for _, groups := range []int{1, 3} {
+		b.Run(fmt.Sprint(groups, "groups"), func(b *testing.B) {
+			w, err := Open(b.TempDir(), Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer w.Close()
+			var wg sync.WaitGroup
+			for g := range groups {
+				wg.Add(1)
+				go func() {
+					defer wg.Done()
+					for i := range b.N {
+						if err := w.Group(uint32(g)).StoreLog(entry(uint64(i+1), 1, 1000)); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				}()
+			}
+			wg.Wait()
+		})
+	}
+}
