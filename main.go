@@ -60,19 +60,16 @@ func run(ctx context.Context, stop func(), args []string, stdin io.Reader, stdou
 		return err
 	}
 	s := cfg.Current()
-	if s.Daemonize && !isDaemon() {
-		return daemonize(s)
-	}
+	// First, so that who starts a daemon hears of a log that can't be written.
 	log, closeLog, err := openLog(cfg)
 	if err != nil {
 		return err
 	}
 	defer closeLog()
-	removePid, err := writePid(s)
-	if err != nil {
-		return err
+	if s.Daemonize && !isDaemon() {
+		return daemonize(s)
 	}
-	defer removePid()
+	defer writePid(s, log)()
 	if err := serve(ctx, stop, cfg, log); err != nil {
 		log.Error("can't go on", "error", err)
 		return err

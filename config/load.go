@@ -73,7 +73,9 @@ func Load(in Invocation, stdin io.Reader, options Options) (*Config, error) {
 		}
 		appendBlock(&content, string(text))
 	}
-	appendBlock(&content, in.Options)
+	if in.Options != "" {
+		content.WriteString("\n" + in.Options) // even after a line's end: errors count lines as in Redis
+	}
 	s, err := options.parse(content.String(), defaults)
 	if err != nil {
 		return nil, err

@@ -275,7 +275,7 @@ func TestArgs(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	_, err := load(t, "port 1\n", "--foo", "a b")
-	if err == nil || !strings.Contains(err.Error(), "at line 2\n>>> 'foo \"a b\"'\nBad directive") {
+	if err == nil || !strings.Contains(err.Error(), "at line 3\n>>> 'foo \"a b\"'\nBad directive") {
 		t.Error(err)
 	}
 }

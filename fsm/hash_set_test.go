@@ -118,7 +118,7 @@ func TestCollectionsOnRedis(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 3))
 	redis := startRedis(t, true)
 	commands := 0
-	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Second); commands < 300 || time.Now().Before(deadline); {
 		redis.reset(t)
 		redis.setEvents(true)
 		p := &pairRunner{pair: newPair(t, Options{})}

@@ -208,17 +208,26 @@ func (n *Node) HandOver(ctx context.Context) (moved bool) {
 		}
 		moved = true
 		if err := g.HandOver(ctx); err != nil {
-			n.log.Warn("leadership not handed over", "error", err)
+			n.logNotHandedOver(g.Replica, err)
 			continue
 		}
 		n.awaitLeader(ctx, g.Replica)
 	}
 	if c := n.control.Load(); c != nil {
 		if err := c.HandOver(ctx); err != nil {
-			n.log.Warn("leadership of the control group not handed over", "error", err)
+			n.logNotHandedOver(c, err)
 		}
 	}
 	return moved
+}
+
+// logNotHandedOver: a node that leaves last has nobody to give anything to.
+func (n *Node) logNotHandedOver(r *store.Replica, err error) {
+	if errors.Is(err, store.ErrNobodyThere) {
+		n.log.Info("leadership not handed over: no other node answers", "group", r.ID())
+		return
+	}
+	n.log.Warn("leadership not handed over", "group", r.ID(), "error", err)
 }
 
 // awaitLeader waits for the election that follows a handover, so that clients

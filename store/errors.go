@@ -26,4 +26,7 @@ var (
 	// ErrUncertain: the entry was on its way when leadership or the node was
 	// lost. The writes may or may not take effect.
 	ErrUncertain = errors.New("leadership was lost with the write in flight")
+
+	// ErrNobodyThere: no other replica answered that could take over leadership.
+	ErrNobodyThere = errors.New("no other replica answers")
 )

@@ -64,7 +64,7 @@ func (r *Replica) caughtUp(ctx context.Context, id, addr string) error {
 		st.err = ctx.Err()
 	}
 	if st.err != nil {
-		return fmt.Errorf("ask node %s for its log: %w", id, st.err)
+		return fmt.Errorf("%w: ask node %s for its log: %w", ErrNobodyThere, id, st.err)
 	}
 	if last := r.raft.LastIndex(); st.Term != r.raft.CurrentTerm() || st.LastIndex+caughtUpEntries < last {
 		return fmt.Errorf("node %s has entry %d of %d (term %d, ours is %d)", id, st.LastIndex, last, st.Term, r.raft.CurrentTerm())
@@ -94,19 +94,28 @@ func (r *Replica) Transfer(ctx context.Context, id, addr string) error {
 }
 
 // HandOver gives leadership to any caught-up voter: the last act before a node
-// leaves. It is nil if this replica doesn't lead or nobody is there to take over.
+// leaves. It is nil if this replica doesn't lead or has no other voters. The
+// error is ErrNobodyThere if none of them answered.
 func (r *Replica) HandOver(ctx context.Context) error {
 	if !r.Leading() {
 		return nil
 	}
 	others, _ := r.voters()
 	var errs []error
+	var absent error
 	for _, s := range others {
 		err := r.Transfer(ctx, string(s.ID), string(s.Address))
 		if err == nil {
 			return nil
 		}
-		errs = append(errs, err)
+		if !errors.Is(err, ErrNobodyThere) {
+			errs = append(errs, err)
+		} else {
+			absent = err
+		}
+	}
+	if len(errs) == 0 {
+		return absent
 	}
 	return errors.Join(errs...)
 }

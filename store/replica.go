@@ -109,7 +109,8 @@ func OpenReplica(o ReplicaOptions) (*Replica, error) {
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = o.Timeout, o.Timeout, o.Timeout
 	c.CommitTimeout = min(50*time.Millisecond, o.Timeout/4)
 	c.NotifyCh = r.notify
-	c.Logger = o.Logger.Named("raft")
+	quiet := newRaftLog(o.Logger.Named("raft"), r.commits.address)
+	c.Logger = quiet
 	c.NoLegacyTelemetry = true
 	// Snapshots are taken by the size of the log (Group.snapshotLoop), not by
 	// the library's count of entries.
@@ -127,6 +128,7 @@ func OpenReplica(o ReplicaOptions) (*Replica, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start raft of group %d: %w", o.Group, err)
 	}
+	r.raft.RegisterObserver(raft.NewObserver(nil, false, quiet.observe))
 	o.Transport.SetState(func() (uint64, bool) { return r.raft.CurrentTerm(), r.raft.State() == raft.Follower })
 	// Both owned by Replica. They stop when r.stop closes; Close waits.
 	r.wg.Add(2)
@@ -162,6 +164,9 @@ func (r *Replica) Close() error {
 // Serving returns the term in which this replica leads the group and has
 // applied everything earlier terms committed, or 0.
 func (r *Replica) Serving() uint64 { return r.serving.Load() }
+
+// ID returns the number of the group.
+func (r *Replica) ID() uint32 { return r.group }
 
 // Leading reports whether the replica is leader, serving yet or not.
 func (r *Replica) Leading() bool { return r.raft.State() == raft.Leader }
@@ -308,6 +313,16 @@ func (c *committed) get() raft.Configuration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.c
+}
+
+// address returns where a member is, "" if it is none.
+func (c *committed) address(id raft.ServerID) raft.ServerAddress {
+	for _, s := range c.get().Servers {
+		if s.ID == id {
+			return s.Address
+		}
+	}
+	return ""
 }
 
 // newOrigin draws the number that tells this process's entries from others'.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,9 @@ func startSubject(t *testing.T) subject {
 	return subject{addrs: c.Addrs(), cluster: c}
 }
 
-// victim is a node that owns slots and is not the one the client was given.
+// victim is a node that owns slots and is not the one the client was given, nor
+// the owner of the first slots: redis-py 4.3 can't look for a new owner while
+// the node that it would ask first is dead ("cannot pickle '_thread.lock'").
 func (s subject) victim(t *testing.T) int {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{Addr: s.addrs[0], Protocol: 2})
@@ -53,7 +56,7 @@ func (s subject) victim(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, entry := range slots {
+	for _, entry := range slices.Backward(slots) {
 		if i := s.cluster.Index(entry.Nodes[0].Addr); i > 0 {
 			return i
 		}
@@ -208,8 +211,16 @@ func TestGoRedis(t *testing.T) {
 // Keys go:w:0 to go:w:(acked-1) were acknowledged, each written once.
 func writeThrough(ctx context.Context, c *redis.ClusterClient, st stage) (acked, failed int, err error) {
 	for i := range 1000 {
-		if err := c.Set(ctx, fmt.Sprintf("go:%d", i), fmt.Sprint("v", i), 0).Err(); err != nil {
-			return 0, 0, err
+		// A busy machine can cost a leader its place; this write may be repeated.
+		for {
+			err := c.Set(ctx, fmt.Sprintf("go:%d", i), fmt.Sprint("v", i), 0).Err()
+			if err == nil {
+				break
+			}
+			if failed++; failed > 100 || ctx.Err() != nil {
+				return 0, failed, err
+			}
+			time.Sleep(20 * time.Millisecond)
 		}
 	}
 	for i := range 1000 {

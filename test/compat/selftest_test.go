@@ -156,8 +156,11 @@ func TestLiesAreFound(t *testing.T) {
 					continue
 				}
 				short, d, err := p.Shrink(t.Context(), steps, d, 3*time.Second)
-				if err != nil || d == nil {
-					t.Fatalf("seed %d: shrinking: %v, %v", seed, d, err)
+				if err != nil {
+					t.Fatalf("seed %d: shrinking: %v", seed, err)
+				}
+				if d == nil {
+					continue // what the servers chose at random hid the lie in the replay
 				}
 				if len(short) > c.maxSteps || c.command != "" && d.Step.name() != c.command {
 					t.Fatalf("seed %d: shrunk to %d steps %v\n%v", seed, len(short), short, d)

@@ -106,8 +106,17 @@ func TestPausedLeader(t *testing.T) {
 		c := newCluster(t, 3, seed, slow(0))
 		defer c.close()
 		c.wait("all slots served", 2*time.Minute, c.served)
-		key := keyLedBy(t, c, 0)
 		old := c.nodeAt(0)
+		// Whoever serves the slots first gives them to the preferred node a little later.
+		c.wait("node 0 leads group 1 and no other", 2*time.Minute, func() bool {
+			for id, g := range old.Groups() {
+				if (g.Serving() != 0) != (id == 1) {
+					return false
+				}
+			}
+			return c.served()
+		})
+		key := keyLedBy(t, c, 0)
 		refused, stale := 0, 0
 		for round := range 10 {
 			// What the others answer is held on its way; what node 0 sends is lost.
