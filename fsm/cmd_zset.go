@@ -90,7 +90,7 @@ var zsetCommands = []*Command{
 		Name: "ZRANGE", Arity: -4, Flags: command.ReadOnly, ACL: command.SortedSet,
 		Keys:  command.FirstArg(command.KeyRO | command.KeyAccess),
 		Group: "sorted-set", Since: "1.2.0", Complexity: "O(log(N)+M) where N is the size of the sorted set and M the number of members returned",
-		Syntax:  "key min max [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
+		Syntax:  "key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
 		Summary: "Returns the members of a sorted set in a range of positions, scores or bytes.",
 	}},
 	{Write: zrangestore, Spec: command.Spec{

@@ -136,13 +136,13 @@ func typed(args []argument, spec *command.Spec) {
 // say. The docs of Redis 7.0 use the names below in one sense almost everywhere.
 func valueType(name string, spec *command.Spec) string {
 	switch full := spec.FullName(); {
-	case name == "increment" && strings.Contains(full, "float"), name == "increment" && full == "zincrby":
+	case name == "increment" && strings.Contains(full, "float"):
 		return "double"
 	case (name == "min" || name == "max") && (full == "zcount" || strings.Contains(full, "byscore")):
 		return "double"
 	case name == "timeout" && (full == "wait" || strings.HasPrefix(full, "client|") || full == "migrate"):
 		return "integer"
-	case (name == "start" || name == "end" || name == "stop") && (strings.HasPrefix(full, "x") || strings.HasPrefix(full, "zrange") || full == "zrevrange"):
+	case (name == "start" || name == "end" || name == "stop") && (strings.HasPrefix(full, "x") || strings.HasPrefix(full, "zrange")):
 		return "string"
 	}
 	for kind, names := range valueTypes {
