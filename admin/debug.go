@@ -46,12 +46,22 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 		s.OK()
 	case word(sub, "STRINGMATCH-LEN") && len(args) == 4:
 		debugMatch(s, args[2], args[3])
+	case word(sub, "OBJECT") && len(args) == 3:
+		a.debugObject(s, args[2])
+	case word(sub, "PROTOCOL") && len(args) == 3:
+		debugProtocol(s, string(args[2]))
+	case word(sub, "QUICKLIST-PACKED-THRESHOLD") && len(args) == 3:
+		a.debugPackedThreshold(s, string(args[2]))
 	case word(sub, "HELP") && len(args) == 2:
 		help(s, "DEBUG",
 			"DIGEST", "    Return a digest of the dataset of the replicas on this node.",
 			"DIGEST-VALUE <key> [<key> ...]", "    Return digests of the values of keys.",
 			"LOADAOF", "    The same as RELOAD.",
 			"LOG <message>", "    Write <message> to the server's log.",
+			"OBJECT <key>", "    Return how the value of a key is held.",
+			"PROTOCOL <type>", "    Reply with a value of a type of the protocol: string, integer, double, bignum, null, array, set, map, attrib,",
+			"    push, verbatim, true or false.",
+			"QUICKLIST-PACKED-THRESHOLD <size>", "    Have elements of lists from <size> on in nodes of their own. 0: only those that no node takes.",
 			"RELOAD", "    Write the dataset of the replicas on this node as RDB and read it back.",
 			"SET-ACTIVE-EXPIRE <0|1>", "    Turn the deletion of expired keys that nobody asks for off or on.",
 			"SLEEP <seconds>", "    Keep this connection waiting.",

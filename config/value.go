@@ -110,7 +110,7 @@ func memory(min, max int64, at func(*Settings) *int64) value {
 
 func memoryParser(min, max int64) func(string) (int64, error) {
 	return func(arg string) (int64, error) {
-		n, err := parseMemory(arg)
+		n, err := ParseMemory(arg)
 		if errors.Is(err, strconv.ErrRange) || err == nil && (n < min || n > max) {
 			return 0, rangeError(min, max)
 		}
@@ -118,8 +118,9 @@ func memoryParser(min, max int64) func(string) (int64, error) {
 	}
 }
 
-// parseMemory returns an error wrapping strconv.ErrRange if arg is well formed but above an int64.
-func parseMemory(arg string) (int64, error) {
+// ParseMemory returns the bytes of a size such as directives take: "100", "64mb".
+// It returns an error wrapping strconv.ErrRange if arg is well formed but above an int64.
+func ParseMemory(arg string) (int64, error) {
 	digits := strings.TrimLeft(arg, "0123456789")
 	number, unit := arg[:len(arg)-len(digits)], strings.ToLower(digits)
 	factor, ok := memoryUnits[unit]

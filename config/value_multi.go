@@ -105,8 +105,8 @@ func (outputLimits) set(s *Settings, args []string, _ bool) error {
 		default:
 			return errLimitClass
 		}
-		hard, err1 := parseMemory(args[i+1])
-		soft, err2 := parseMemory(args[i+2])
+		hard, err1 := ParseMemory(args[i+1])
+		soft, err2 := ParseMemory(args[i+2])
 		seconds, err3 := strconv.ParseInt(args[i+3], 10, 64)
 		if err1 != nil || err2 != nil || err3 != nil || seconds < 0 || seconds > math.MaxInt32 {
 			return errLimitValue

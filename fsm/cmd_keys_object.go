@@ -34,11 +34,15 @@ func objectRefcount(c *ReadCall) {
 	if e == nil {
 		return
 	}
+	c.Int(refcount(e))
+}
+
+// refcount returns the number of references to a value that Redis would report.
+func refcount(e *keyspace.Entry) int64 {
 	if n, ok := e.Int(); ok && n >= 0 && n < sharedInts {
-		c.Int(sharedRefs)
-		return
+		return sharedRefs
 	}
-	c.Int(1)
+	return 1
 }
 
 // objectIdletime implements OBJECT IDLETIME key. The time of the last access is

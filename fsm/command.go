@@ -32,6 +32,7 @@ func Commands() []*Command {
 		keyCommands,
 		expireCommands,
 		serverCommands,
+		memoryCommands,
 	} {
 		all = append(all, family...)
 	}

@@ -136,6 +136,9 @@ func (g *generator) argument(c *Command, word, name string) []byte {
 	case "db", "destination-db":
 		return small(0, g.dbs)
 	case "index", "start", "stop", "end":
+		if c.Name == "ZRANGE" && g.r.IntN(2) == 0 {
+			return g.bound()
+		}
 		return small(-12, 12)
 	case "count", "rank":
 		return small(-3, 8)
@@ -152,11 +155,16 @@ func (g *generator) argument(c *Command, word, name string) []byte {
 	case "increment", "decrement", "score", "weight":
 		return g.number()
 	case "min", "max":
-		return append([]byte([]string{"", "(", "[", "-", "+", ""}[g.r.IntN(6)]), g.number()...)
+		return g.bound()
 	case "pattern":
 		return []byte([]string{"*", "e*", "*1*", "[0-9]*", "?1"}[g.r.IntN(5)])
 	}
 	return g.word()
+}
+
+// bound returns an end of a range of scores or bytes.
+func (g *generator) bound() []byte {
+	return append([]byte([]string{"", "(", "[", "-", "+", ""}[g.r.IntN(6)]), g.number()...)
 }
 
 func (g *generator) number() []byte {

@@ -76,6 +76,10 @@ func limit(c *WriteCall) {
 	}
 }
 
+// PackedThreshold names the threshold that DEBUG QUICKLIST-PACKED-THRESHOLD
+// sets. There is no directive for it.
+const PackedThreshold = "quicklist-packed-threshold"
+
 // LimitNamed returns the threshold of a directive, or nil.
 func (m *Machine) LimitNamed(name string) *int {
 	l := &m.ks.Limits
@@ -94,6 +98,8 @@ func (m *Machine) LimitNamed(name string) *int {
 		return &l.ZsetMaxListpackEntries
 	case "zset-max-listpack-value":
 		return &l.ZsetMaxListpackValue
+	case PackedThreshold:
+		return &l.ListPlainFrom
 	case "proto-max-bulk-len":
 		return &l.ProtoMaxBulkLen
 	}

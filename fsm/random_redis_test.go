@@ -19,6 +19,8 @@ var unlike = map[string]bool{
 	"scan":            true,
 	"object|idletime": true,
 	"object|help":     true,
+	"memory|usage":    true,
+	"memory|help":     true,
 	"object|refcount": true, // a copied integer is not a shared one there
 }
 

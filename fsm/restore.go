@@ -135,17 +135,20 @@ func (m *Machine) parseOwned(text string) bool {
 	return true
 }
 
+// parseLimits reads what formatLimits wrote. A threshold that is missing, in a
+// snapshot from before it was introduced, keeps its default.
 func (m *Machine) parseLimits(text string) bool {
 	words := strings.Fields(text)
-	if len(words) != 2*len(limitNames) {
+	if len(words)%2 != 0 {
 		return false
 	}
-	for i, name := range limitNames {
-		n, err := strconv.Atoi(words[2*i+1])
-		if words[2*i] != name || err != nil {
+	for i := 0; i < len(words); i += 2 {
+		limit := m.LimitNamed(words[i])
+		n, err := strconv.Atoi(words[i+1])
+		if limit == nil || err != nil {
 			return false
 		}
-		*m.LimitNamed(name) = n
+		*limit = n
 	}
 	return true
 }

@@ -188,10 +188,11 @@ func formatOwned(owned *SlotSet) string {
 	return strings.Join(ranges, " ")
 }
 
-// limitNames are the directives of keyspace.Limits.
+// limitNames are the directives of keyspace.Limits, and PackedThreshold.
 var limitNames = []string{
 	"hash-max-listpack-entries", "hash-max-listpack-value", "list-max-listpack-size", "list-compress-depth",
 	"set-max-intset-entries", "zset-max-listpack-entries", "zset-max-listpack-value",
+	PackedThreshold,
 	"proto-max-bulk-len",
 }
 

@@ -12,8 +12,15 @@
 // A set that is never closed ends with the pattern. "[]" is an empty set and
 // matches nothing, "[^]" matches any one byte. A backslash that ends the
 // pattern stands for itself. A pattern that is not empty never matches the
-// empty string, "*" included: KEYS with a lone "*" does not come here.
+// empty string, "*" included: KEYS with a lone "*" does not come here. Nor does
+// a pattern with more than maxStars runs of stars in front of something else.
 package glob
+
+// maxStars is how many runs of stars the matching of one pattern may go
+// through, not counting one that ends it: redis-server gives up there, because
+// each is a recursion for it (CVE-2024-31228). Here they cost no more than other
+// elements; the limit keeps the replies the same.
+const maxStars = 1000
 
 // Match reports whether the whole of s matches pattern. With nocase, ASCII
 // letters compare without case, except escaped ones inside a set.
@@ -26,14 +33,19 @@ func Match(pattern, s []byte, nocase bool) bool {
 	if len(s) == 0 {
 		return len(pattern) == 0
 	}
-	p, i := 0, 0
+	p, i, stars := 0, 0, 0
 	starP, starI := -1, 0 // pattern position after the last star, and where in s its rest was tried
 	for i < len(s) {
 		if p < len(pattern) {
 			if pattern[p] == '*' {
-				p++
+				for p < len(pattern) && pattern[p] == '*' {
+					p++
+				}
 				if p == len(pattern) {
 					return true
+				}
+				if stars++; stars > maxStars {
+					return false
 				}
 				starP, starI = p, i
 				continue

@@ -140,6 +140,26 @@ func reference(p, s []byte, nocase bool) bool {
 	return fold(p[0]) == fold(s[0]) && reference(p[1:], s[1:], nocase)
 }
 
+// TestMaxStars checks where redis-server 7.0.15 gives up: KEYS with n times "*?"
+// finds a key of 3,000 letters for n = 1000 and no more for 1001, whatever more
+// stars stand beside others or at the end.
+func TestMaxStars(t *testing.T) {
+	key := bytes.Repeat([]byte("a"), 3000)
+	for _, run := range []string{"*?", "**?", "*a"} {
+		for _, end := range []string{"", "*", "***"} {
+			for n, want := range map[int]bool{999: true, 1000: true, 1001: false, 3000: false} {
+				pattern := append(bytes.Repeat([]byte(run), n), end...)
+				if got := Match(pattern, key, false); got != want {
+					t.Errorf("%d times %q and %q: %v, want %v", n, run, end, got, want)
+				}
+			}
+		}
+	}
+	if !Match(bytes.Repeat([]byte("*"), 5000), key, false) {
+		t.Error("a single run of stars is not what the limit is about")
+	}
+}
+
 func compare(t *testing.T, pattern, s []byte, nocase bool) {
 	t.Helper()
 	want := len(pattern) == 0

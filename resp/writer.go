@@ -191,6 +191,29 @@ func (w *Writer) Verbatim(format, text string) {
 	w.Buf = append(append(w.Buf, text...), '\r', '\n')
 }
 
+// BigNumber appends an integer of any size, given as decimal text: a big number
+// in RESP3, a bulk string in RESP2.
+func (w *Writer) BigNumber(text string) {
+	if w.Proto < 3 {
+		w.BulkString(text)
+		return
+	}
+	if !w.Discard {
+		w.Buf = append(append(append(w.Buf, '('), text...), '\r', '\n')
+	}
+}
+
+// Attribute appends the header of n attributes, pairs that come before a reply,
+// and reports true in RESP3. RESP2 has none: it then appends nothing and the
+// caller leaves the pairs out.
+func (w *Writer) Attribute(n int) bool {
+	if w.Proto < 3 {
+		return false
+	}
+	w.header('|', n)
+	return true
+}
+
 // Raw appends bytes that are a reply already.
 func (w *Writer) Raw(b []byte) {
 	if !w.Discard {

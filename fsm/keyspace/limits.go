@@ -9,6 +9,7 @@ type Limits struct {
 	HashMaxListpackValue   int // hash-max-listpack-value, bytes
 	ListMaxListpackSize    int // list-max-listpack-size: elements, or -1..-5 for 4 to 64 KiB a node
 	ListCompressDepth      int // list-compress-depth: kept and reported; nodes are not compressed
+	ListPlainFrom          int // DEBUG QUICKLIST-PACKED-THRESHOLD: bytes from which an element has a plain node even if it fits; 0: none
 	SetMaxIntsetEntries    int // set-max-intset-entries
 	ZsetMaxListpackEntries int // zset-max-listpack-entries
 	ZsetMaxListpackValue   int // zset-max-listpack-value, bytes

@@ -84,7 +84,7 @@ func listFill(lim *Limits) (size int, elements int, counted bool) {
 // listLarge tells whether an element of size bytes gets a plain node.
 func listLarge(size int, lim *Limits) bool {
 	limit, _, _ := listFill(lim)
-	return size > limit
+	return size > limit || lim.ListPlainFrom > 0 && size >= lim.ListPlainFrom
 }
 
 // accepts tells whether an element of size bytes may join the node
@@ -92,7 +92,7 @@ func listLarge(size int, lim *Limits) bool {
 // eight bytes around an element).
 func (n *listNode) accepts(size int, lim *Limits) bool {
 	limit, elements, counted := listFill(lim)
-	if n.plain || size > limit || len(n.data)+size+8 > limit {
+	if n.plain || listLarge(size, lim) || len(n.data)+size+8 > limit {
 		return false
 	}
 	return !counted || int(n.count) < elements

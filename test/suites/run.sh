@@ -8,10 +8,14 @@
 #              column and the numbers of passed tests in column -c
 #   -c NAME    column of the baseline (standalone_debug_passed)
 #   -t TAGS    for --tags; may be given more than once (-slow if none is given)
-#   -s FILE    for --skipfile
+#   -s FILE    for --skipfile, beside outside.txt; may be given more than once
+#   -a         run all tests: those too that outside.txt lists
 #   -x ARG     any other argument for runtest; may be given more than once
 #   -p N       first port the suite may use for itself (random)
 #   -o DIR     where each unit's output is kept (a directory under TMPDIR)
+#
+# outside.txt, beside this script, lists the tests that need what this server
+# doesn't have. They are left out of the tests that are run, not of the baseline.
 #
 # REDIS_SUITE is an unpacked redis 7.0.15 source tree; nothing of it belongs in
 # this repository. Needs tclsh. redis-cli and redis-benchmark are linked into
@@ -35,13 +39,16 @@ die() { echo "run.sh: $*" >&2; exit 2; }
 usage() { sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"; }
 
 baseline= column=standalone_debug_passed baseport= out=
-tags=() extra=()
-while getopts b:c:t:s:x:p:o:h opt; do
+tags=() extra=() skip=()
+outside=$(dirname -- "$(realpath -- "$0")")/outside.txt
+while getopts b:c:t:s:ax:p:o:h opt; do
     case $opt in
         b) baseline=$OPTARG ;;
         c) column=$OPTARG ;;
         t) tags+=(--tags "$OPTARG") ;;
-        s) extra+=(--skipfile "$(realpath -- "$OPTARG")") || die "no such file: $OPTARG" ;;
+        s) [ -r "$OPTARG" ] || die "no such file: $OPTARG"
+           skip+=("$OPTARG") ;;
+        a) outside= ;;
         x) extra+=("$OPTARG") ;;
         p) baseport=$OPTARG ;;
         o) out=$OPTARG ;;
@@ -97,9 +104,15 @@ restore_settings() {
     done
 }
 
+[ -n "$outside" ] && [ -r "$outside" ] && skip=("$outside" ${skip[@]+"${skip[@]}"})
+
 out=${out:-$(mktemp -d "${TMPDIR:-/tmp}/redis-suite.XXXXXX")}
 mkdir -p "$out" || die "cannot create $out"
 out=$(realpath -- "$out")
+if [ ${#skip[@]} -gt 0 ]; then # the suite takes one file only
+    cat -- "${skip[@]}" >"$out/skip.txt" || die "cannot write $out/skip.txt"
+    extra+=(--skipfile "$out/skip.txt")
+fi
 baseport=${baseport:-$((23000 + RANDOM % 5000))}
 
 child=
