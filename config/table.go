@@ -187,7 +187,7 @@ var table = []directive{
 	{name: "quorate-snapshot-log-bytes", def: "64mb",
 		value: memory(mb, maxInt64, func(s *Settings) *int64 { return &s.SnapshotLogSize }),
 		doc:   "Bytes of log since the last snapshot of a group after which the next is taken. High values make restarts slow, low ones write the data often."},
-	{name: "quorate-log-store", def: "boltdb", flags: immutable,
+	{name: "quorate-log-store", def: "shared", flags: immutable,
 		value: enum(func(s *Settings) *string { return &s.LogStore }, "shared", "boltdb"),
 		doc:   "How the Raft log is stored. shared: one log for all groups of the node; boltdb: one file for each. A node keeps the kind it began with."},
 	{name: "quorate-gather-max-us", def: "1000",

@@ -20,7 +20,7 @@ const (
 // with: the other one would find no entries.
 func (n *Node) openLog() error {
 	if n.opt.LogStore == "" {
-		n.opt.LogStore = logBolt
+		n.opt.LogStore = logShared
 	}
 	if n.id.Log == "" {
 		if n.id.Log = logBolt; len(n.id.Groups) == 0 {

@@ -131,6 +131,11 @@ is_gone() { ! is_process "$1"; }
 launch() {
 	local home
 	home=$(node_dir "$1")
+	# The nodes share this machine's cores: each runs as many threads as its
+	# share, or they wake each other up for nothing.
+	local cores
+	cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+	export GOMAXPROCS="${GOMAXPROCS:-$((cores / nodes > 0 ? cores / nodes : 1))}"
 	# setsid: a Ctrl-C in this terminal is not for the node; nohup: nor is closing it.
 	local detach=(nohup)
 	if command -v setsid >/dev/null; then detach=(setsid nohup); fi

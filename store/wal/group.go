@@ -117,16 +117,31 @@ func (w *WAL) Drop(group uint32) error {
 	return w.release()
 }
 
-// copyAtMost is the number of entries that are worth copying to be rid of a
-// segment.
-const copyAtMost = 2048
+// copyShare is the part of a segment that is worth copying to be rid of it. When
+// most of the log is waste behind such a segment, more is.
+const copyShare = 8
+
+// worthCopyingLocked reports whether the oldest segment should be emptied.
+func (w *WAL) worthCopyingLocked() bool {
+	oldest := w.segments[0]
+	if len(w.segments) < 4 {
+		return false
+	}
+	var size, live int64
+	for _, s := range w.segments {
+		size += s.size
+		live += s.live
+	}
+	return oldest.live <= oldest.size/copyShare || size > 4*(live+w.opt.SegmentBytes)
+}
 
 // release deletes the oldest segments that nobody needs. A few entries of idle
-// groups that keep one are copied to the end first.
+// groups that keep one are copied to the end first; no more than one segment's
+// at a time, or a log that is all needed would be copied for ever.
 func (w *WAL) release() error {
 	w.releasing.Lock()
 	defer w.releasing.Unlock()
-	for {
+	for copied := false; ; {
 		w.mu.Lock()
 		if len(w.segments) < 2 || w.err != nil {
 			err := w.err
@@ -147,10 +162,11 @@ func (w *WAL) release() error {
 			}
 			continue
 		}
-		if oldest.live > copyAtMost || len(w.segments) < 4 {
+		if copied || !w.worthCopyingLocked() {
 			w.mu.Unlock()
 			return nil
 		}
+		copied = true
 		type item struct {
 			group uint32
 			at    uint64
@@ -181,12 +197,6 @@ func (w *WAL) release() error {
 		})
 		if err != nil {
 			return err
-		}
-		w.mu.Lock()
-		left := oldest.live
-		w.mu.Unlock()
-		if left > 0 {
-			return nil // the next trim comes back to it
 		}
 	}
 }

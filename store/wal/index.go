@@ -40,14 +40,14 @@ func (x *index) put(i uint64, p place) {
 		x.first = i
 	}
 	x.places = append(x.places, p)
-	p.seg.live++
+	p.seg.live += int64(p.size)
 }
 
 // move notes that entry i now lies elsewhere.
 func (x *index) move(i uint64, p place) {
 	if old, ok := x.get(i); ok {
-		old.seg.live--
-		p.seg.live++
+		old.seg.live -= int64(old.size)
+		p.seg.live += int64(p.size)
 		x.places[i-x.first] = p
 	}
 }
@@ -63,7 +63,7 @@ func (x *index) truncate(i uint64) {
 	}
 	keep := int(i - x.first)
 	for _, p := range x.places[keep:] {
-		p.seg.live--
+		p.seg.live -= int64(p.size)
 	}
 	x.places = x.places[:keep]
 }
@@ -79,7 +79,7 @@ func (x *index) trim(i uint64) {
 	}
 	n := int(i - x.first + 1)
 	for _, p := range x.places[:n] {
-		p.seg.live--
+		p.seg.live -= int64(p.size)
 	}
 	// A fresh slice, so that what was trimmed gives its memory back.
 	x.places = append([]place(nil), x.places[n:]...)
@@ -88,7 +88,7 @@ func (x *index) trim(i uint64) {
 
 func (x *index) clear() {
 	for _, p := range x.places {
-		p.seg.live--
+		p.seg.live -= int64(p.size)
 	}
 	x.first, x.places = 0, nil
 }

@@ -26,7 +26,7 @@ type segment struct {
 	first uint64 // sequence of its first batch
 	size  int64
 	end   int64 // where the next batch goes
-	live  int   // entries in it that are still needed
+	live  int64 // bytes of entries in it that are still needed
 }
 
 // aligned rounds up to where a batch may begin.

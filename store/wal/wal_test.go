@@ -68,7 +68,7 @@ func TestAgainstModel(t *testing.T) {
 	w := open(t, dir)
 	defer func() { w.Close() }()
 	m, term := model{}, uint64(1)
-	for step := range 3000 {
+	for step := range 1500 {
 		g := uint32(r.IntN(4))
 		if g == 3 && r.IntN(20) > 0 {
 			continue // an idle group, which pins old segments
@@ -123,8 +123,12 @@ func TestAgainstModel(t *testing.T) {
 		}
 	}
 	m.check(t, w)
-	if n := len(w.segments); n > 60 {
-		t.Errorf("%d segments are kept", n)
+	live := int64(0)
+	for _, s := range w.segments {
+		live += s.live
+	}
+	if n := len(w.segments); n > 20+16*int(live)/(16<<10) {
+		t.Errorf("%d segments are kept for %d bytes", n, live)
 	}
 }
 

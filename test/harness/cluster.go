@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -85,7 +86,10 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		name := "node" + strconv.Itoa(i+1)
 		nodeDir := filepath.Join(dir, name)
 		args := append(o.Kind.Args(ports, i, nodeDir), o.Args...)
-		c.nodes = append(c.nodes, NewProcess(name, nodeDir, o.Binary, args...))
+		p := NewProcess(name, nodeDir, o.Binary, args...)
+		// Nodes on one machine share its cores, as with scripts/cluster.sh.
+		p.env = []string{"GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/len(ports)))}
+		c.nodes = append(c.nodes, p)
 	}
 	if err := c.start(ctx); err != nil {
 		err = fmt.Errorf("%w\n%s", err, c.LogTails(15))

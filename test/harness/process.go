@@ -21,6 +21,7 @@ type Process struct {
 	name string // for messages and the log file
 	path string
 	args []string
+	env  []string // beside the harness's own
 	dir  string
 
 	mu      sync.Mutex
@@ -58,6 +59,7 @@ func (p *Process) Start() error {
 	}
 	defer log.Close() // the child has its own descriptor
 	cmd := exec.Command(p.path, p.args...)
+	cmd.Env = append(os.Environ(), p.env...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
 	cmd.SysProcAttr = childAttributes()
 	if err := cmd.Start(); err != nil {
