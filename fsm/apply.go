@@ -40,10 +40,16 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 		}
 		return nil
 	}
-	ops, err := parseOps(body, m.ks.Databases())
+	ops, err := parseOps(m.ops[:0], body, m.ks.Databases())
 	if err != nil {
 		return fmt.Errorf("entry %d: %w", index, err)
 	}
+	defer func() {
+		clear(ops) // nothing may keep the entry's bytes
+		if m.ops = ops; cap(ops) > keepOps {
+			m.ops = nil
+		}
+	}()
 	nobody := &resp.Writer{Discard: true}
 	for i := range ops {
 		o := &ops[i]
@@ -55,6 +61,9 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	}
 	return nil
 }
+
+// keepOps is the number of steps above which room for them isn't kept.
+const keepOps = 4096
 
 // expireDue deletes up to budget keys whose time has come, earliest first.
 func (m *Machine) expireDue(budget int) {

@@ -151,8 +151,9 @@ func ParseHeader(data []byte) (h Header, rest []byte, err error) {
 }
 
 // parseOps turns the body of an entry back into steps with only the writes in
-// them. The arguments are slices of data.
-func parseOps(data []byte, databases int) (ops []loggedOp, err error) {
+// them, appended to ops. The arguments are slices of data.
+func parseOps(ops []loggedOp, data []byte, databases int) (_ []loggedOp, err error) {
+	var arena [][]byte // arguments of many commands, in few allocations
 	db, watch, slot := 0, int64(-1), -1
 	var tx *loggedOp
 	for len(data) > 0 {
@@ -164,11 +165,18 @@ func parseOps(data []byte, databases int) (ops []loggedOp, err error) {
 			}
 			data, args = rest, bytes.Fields(line)
 		} else {
-			complete, found, _, rest, err := redcon.ReadNextCommand(data, nil)
+			if cap(arena)-len(arena) < 8 {
+				arena = make([][]byte, 0, 512)
+			}
+			room := arena[len(arena):]
+			complete, found, _, rest, err := redcon.ReadNextCommand(data, room)
 			if err != nil || !complete || len(found) == 0 {
 				return nil, fmt.Errorf("%w: at %.40q", ErrEntry, data)
 			}
-			data, args = rest, found
+			if len(found) <= cap(room) { // else the parser made a slice of its own
+				arena = arena[:len(arena)+len(found)]
+			}
+			data, args = rest, found[:len(found):len(found)]
 		}
 		switch name := string(args[0]); {
 		case name == "#watch" && len(args) == 2:

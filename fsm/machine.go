@@ -18,6 +18,7 @@ type Machine struct {
 	owned *SlotSet        // slots the group serves in cluster mode; nil: all of them
 	epoch uint64          // of the last change of owned, from the slot map
 	chain uint64          // rolling digest over entries and changes
+	ops   []loggedOp      // room for the steps of an entry
 	step  int             // write commands of the running entry so far
 	skip  map[Poison]bool // steps that are left out: see poison.go
 

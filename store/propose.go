@@ -127,11 +127,13 @@ func (g *Group) proposeLoop() {
 		reqs = g.admit(reqs)
 		for len(reqs) > 0 {
 			var b *batch
-			b, entry, reqs = g.build(entry[:0], reqs)
+			b, entry, reqs = g.build(entry, reqs)
 			if b != nil {
 				g.commit(b, entry)
 				// The library and its caches keep the entry's bytes.
 				entry = nil
+			} else {
+				entry = entry[:0]
 			}
 		}
 	}
@@ -162,6 +164,13 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 		h.Expire = expirePerTick // what the entry is for: see expireLoop and Do
 	case g.expiring.Load():
 		h.Expire = expirePerEntry
+	}
+	if dst == nil {
+		size := int64(128)
+		for _, q := range reqs {
+			size += q.bytes
+		}
+		dst = make([]byte, 0, size)
 	}
 	dst = fsm.AppendHeader(dst, h)
 	b.head = append([]byte(nil), dst...)
