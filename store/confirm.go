@@ -1,6 +1,7 @@
 package store
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -76,6 +77,9 @@ func (r *Replica) confirmLoop() {
 		case <-r.reads.wake:
 		case <-r.stop:
 		}
+		// Let the sessions that are ready to run come first: their reads share
+		// the round instead of waiting for the next.
+		runtime.Gosched()
 		r.reads.mu.Lock()
 		w := r.reads.waiting
 		r.reads.waiting = nil

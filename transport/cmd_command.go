@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/glob"
 )
 
 func commandCommand() *Command {
@@ -191,7 +192,7 @@ func commandList(s *Session, args [][]byte) {
 				return false
 			}
 		case "PATTERN":
-			keep = func(n *Node) bool { return globFold(arg, n.Spec.FullName()) }
+			keep = func(n *Node) bool { return glob.Match([]byte(arg), []byte(n.Spec.FullName()), true) }
 		default:
 			s.Error(errSyntax)
 			return
