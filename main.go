@@ -174,6 +174,11 @@ func servePages(wg *sync.WaitGroup, adm *admin.Admin, m *metrics.Metrics, s *con
 		host = hostOf(s.Bind[0])
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.FormatInt(port, 10)))
+	if err != nil && s.MetricsPort < 0 {
+		// Nobody asked for this port: it is only where the page would be by default.
+		log.Warn("no metrics page", "reason", err)
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("metrics page: %w", err)
 	}
