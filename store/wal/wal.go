@@ -256,6 +256,14 @@ func (w *WAL) roomLocked(n int64) (*segment, int64, error) {
 
 // rotate begins a segment that has room for n bytes.
 func (w *WAL) rotate(n int64) error {
+	// An empty segment that is too small, after a crash while it was made, has
+	// the name of the new one, which takes its place.
+	if i := len(w.segments) - 1; i >= 0 && w.segments[i].end == 0 {
+		if err := w.segments[i].file.Close(); err != nil {
+			return err
+		}
+		w.segments = w.segments[:i]
+	}
 	path := segmentPath(w.dir, w.seq)
 	size := max(w.opt.SegmentBytes, aligned(n))
 	var f *os.File
@@ -312,6 +320,10 @@ func (w *WAL) syncEverySecond() {
 		case <-t.C:
 		}
 		w.mu.Lock()
+		if w.err != nil {
+			w.mu.Unlock()
+			return
+		}
 		s := w.segments[len(w.segments)-1]
 		w.mu.Unlock()
 		if err := datasync(s.file); err != nil {

@@ -302,3 +302,36 @@ func BenchmarkStore(b *testing.B) {
 		})
 	}
 }
+
+// TestEmptySegmentIsReplaced: a crash while a segment was made leaves one that
+// is too small for any batch. The next one has the same name and takes its place;
+// as a second segment beside it, it would be deleted with it.
+func TestEmptySegmentIsReplaced(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(segmentPath(dir, 1), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := open(t, dir)
+	l := w.Group(1)
+	for i := range uint64(200) {
+		if err := l.StoreLog(entry(i+1, 1, 200)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, s := range w.segments {
+		if seen[s.path] {
+			t.Fatalf("%s is two segments", s.path)
+		}
+		seen[s.path] = true
+	}
+	if err := l.DeleteRange(1, 10); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	w = open(t, dir)
+	defer w.Close()
+	if first, _ := w.Group(1).FirstIndex(); first != 11 {
+		t.Fatalf("the log begins at %d, want 11", first)
+	}
+}
