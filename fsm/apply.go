@@ -33,7 +33,10 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.expireDue(h.Expire)
 	seed := NewRand(h.Seed)
 	if units != nil {
-		for _, u := range units {
+		for n, u := range units {
+			if n%warmUnits == 0 {
+				m.warmEntry(units[n:])
+			}
 			for i := range u.Ops {
 				m.runOp(&u.Ops[i], u.Reply, seed, last)
 			}
@@ -52,6 +55,9 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	}()
 	nobody := &resp.Writer{Discard: true}
 	for i := range ops {
+		if i%warmSteps == 0 {
+			m.warmText(ops[i:])
+		}
 		o := &ops[i]
 		if o.tx == nil {
 			m.runOp(&o.op, nobody, seed, last)
@@ -171,6 +177,7 @@ func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
 		}
 	}()
 	call := ReadCall{Writer: u.Reply, now: max(now, m.now), m: m, rand: Rand{seed}}
+	m.warmOps(u.Ops)
 	for i := range u.Ops {
 		op := &u.Ops[i]
 		switch {

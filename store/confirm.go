@@ -3,6 +3,7 @@ package store
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -32,6 +33,7 @@ type confirmations struct {
 	mu      sync.Mutex
 	waiting *round
 	wake    chan struct{}
+	lone    atomic.Bool // the last round had nobody to ask
 }
 
 // round is one question round and what came of it.
@@ -50,7 +52,7 @@ func (r *Replica) Confirm() error {
 	if r.serving.Load() == 0 {
 		return ErrNotLeader
 	}
-	if r.alone() {
+	if r.reads.lone.Load() && r.alone() {
 		return nil
 	}
 	r.reads.mu.Lock()
@@ -116,6 +118,7 @@ func (r *Replica) ask() error {
 		return ErrNotLeader
 	}
 	voters, need := r.voters()
+	r.reads.lone.Store(need == 0)
 	if need == 0 {
 		return r.stillLeads(term)
 	}

@@ -22,7 +22,7 @@ type GroupOptions struct {
 	Machine fsm.Options
 
 	MaxEntryBytes int           // an entry is closed at this size; default 1 MiB
-	Gather        time.Duration // longest wait for the clients of the last entry; default 1 ms, negative: none
+	Gather        time.Duration // longest wait for the clients of the last entry; default 5 ms, negative: none
 	SnapshotBytes int64         // size of the log that triggers a snapshot; default 64 MiB
 	QueueBytes    int64         // commands that may wait for the log; default 64 MiB
 
@@ -82,7 +82,7 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 		o.MaxEntryBytes = 1 << 20
 	}
 	if o.Gather == 0 {
-		o.Gather = time.Millisecond
+		o.Gather = 5 * time.Millisecond
 	}
 	if o.SnapshotBytes == 0 {
 		o.SnapshotBytes = 64 << 20

@@ -119,7 +119,7 @@ func (g *Group) proposeLoop() {
 	var entry []byte
 	var gather gatherer
 	for {
-		reqs, waiting := g.queue.take(g.opt.MaxEntryBytes, gather.want, g.opt.Gather)
+		reqs, waiting := g.queue.take(g.opt.MaxEntryBytes, gather.want, gather.patience(g.opt.Gather))
 		if reqs == nil {
 			return
 		}
@@ -129,7 +129,7 @@ func (g *Group) proposeLoop() {
 			var b *batch
 			b, entry, reqs = g.build(entry, reqs)
 			if b != nil {
-				g.commit(b, entry)
+				gather.took = g.commit(b, entry)
 				// The library and its caches keep the entry's bytes.
 				entry = nil
 			} else {
@@ -208,8 +208,8 @@ func (g *Group) abort(q *request, rest []*request) []*request {
 	return append([]*request{q}, rest...)
 }
 
-// commit proposes an entry and answers its units.
-func (g *Group) commit(b *batch, entry []byte) {
+// commit proposes an entry and answers its units. It returns how long that took.
+func (g *Group) commit(b *batch, entry []byte) time.Duration {
 	g.mu.Lock()
 	g.pending = b
 	g.mu.Unlock()
@@ -224,12 +224,14 @@ func (g *Group) commit(b *batch, entry []byte) {
 		err = ErrUncertain // committed, but not by this machine: it was replaced or is broken
 	}
 	g.mu.Unlock()
+	took := time.Since(start)
 	if err == nil && g.opt.Observer != nil {
-		g.opt.Observer.Entry(len(b.units), len(entry), time.Since(start))
+		g.opt.Observer.Entry(len(b.units), len(entry), took)
 	}
 	for _, q := range b.requests {
 		q.done <- err
 	}
+	return took
 }
 
 // apply hands an entry to Raft. While leadership is being handed over Raft
@@ -250,9 +252,17 @@ func (g *Group) apply(entry []byte) error {
 // wait already came while it was on its way. Without holding, the two halves
 // take turns for ever, in entries half as large and twice as many.
 type gatherer struct {
-	last  int // units of the last entry
-	asked int // units that the last wait hoped for beyond those that were there
-	rest  int // entries to go without a wait, because waiting brought nothing
+	last  int           // units of the last entry
+	took  time.Duration // from its proposal to its answers
+	asked int           // units that the last wait hoped for beyond those that were there
+	rest  int           // entries to go without a wait, because waiting brought nothing
+}
+
+// patience returns how long to hold an entry back at the most: no longer than
+// the last one took, since what comes later finds room in the next one for less.
+// Where entries are slow, clients are too: both wait for the same CPUs.
+func (e *gatherer) patience(limit time.Duration) time.Duration {
+	return min(limit, e.took)
 }
 
 // want returns how many units to wait for when waiting ones are there. A lone

@@ -2,6 +2,7 @@ package keyspace
 
 import (
 	"hash/maphash"
+	"slices"
 	"unsafe"
 )
 
@@ -23,7 +24,8 @@ type keyed interface{ Key() string }
 // Not safe for concurrent use with a writer.
 type Dense[E keyed] struct {
 	items []E
-	table []cell // length zero or a power of two
+	table []cell         // length zero or a power of two
+	tags  [indexed]uint8 // of the elements while there is no table
 }
 
 // cell is one place of the index: the low 32 bits of the key's hash and the
@@ -37,9 +39,13 @@ var hashSeed = maphash.MakeSeed()
 
 func hashOf(key []byte) uint32 { return uint32(maphash.Bytes(hashSeed, key)) }
 
-// indexed is the number of elements from which the index is worth its memory;
-// below it a lookup compares keys one by one.
+// indexed is the number of elements from which the index is worth its memory.
+// Below it a lookup goes through the elements; tags, a byte of each key's hash,
+// spare it the look at nearly all keys but the right one, which are scattered
+// in memory.
 const indexed = 8
+
+func tagOf(hash uint32) uint8 { return uint8(hash >> 24) }
 
 // Len returns the number of elements.
 func (d *Dense[E]) Len() int { return len(d.items) }
@@ -50,15 +56,18 @@ func (d *Dense[E]) At(i int) *E { return &d.items[i] }
 
 // Find returns the position of key, or -1.
 func (d *Dense[E]) Find(key []byte) int {
+	if len(d.items) == 0 {
+		return -1
+	}
+	h := hashOf(key)
 	if len(d.table) == 0 {
-		for i := range d.items {
-			if d.items[i].Key() == string(key) {
+		for i, tag := range d.tags[:len(d.items)] {
+			if tag == tagOf(h) && d.items[i].Key() == string(key) {
 				return i
 			}
 		}
 		return -1
 	}
-	h := hashOf(key)
 	mask := uint32(len(d.table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		c := d.table[i]
@@ -77,6 +86,7 @@ func (d *Dense[E]) Add(e E) int {
 	pos := len(d.items) - 1
 	switch {
 	case len(d.table) == 0 && len(d.items) < indexed:
+		d.tags[pos] = tagOf(hashOf(keyBytes(e.Key())))
 	case len(d.items)*4 > len(d.table)*3:
 		d.rebuild(max(2*indexed, 2*len(d.table)))
 	default:
@@ -95,6 +105,8 @@ func (d *Dense[E]) Delete(i int) (movedFrom int) {
 		if last != i {
 			d.table[d.cellOf(last)].pos = uint32(i + 1)
 		}
+	} else {
+		d.tags[i] = d.tags[last]
 	}
 	d.items[i] = d.items[last]
 	var zero E
@@ -102,6 +114,11 @@ func (d *Dense[E]) Delete(i int) (movedFrom int) {
 	d.items = d.items[:last]
 	d.shrink()
 	return last
+}
+
+// clone returns a copy with the same elements; what they refer to is shared.
+func (d *Dense[E]) clone() *Dense[E] {
+	return &Dense[E]{items: slices.Clone(d.items), table: slices.Clone(d.table), tags: d.tags}
 }
 
 // Reserve makes room for n elements in all, so that adding them doesn't move

@@ -328,7 +328,7 @@ func (h *Hash) MemUsage() int {
 func (h *Hash) Clone() *Hash {
 	c := &Hash{lp: bytes.Clone(h.lp), bytes: h.bytes}
 	if h.dict != nil {
-		c.dict = copyDense(h.dict)
+		c.dict = h.dict.clone()
 	}
 	return c
 }

@@ -220,12 +220,7 @@ func (s *Set) MemUsage() int {
 func (s *Set) Clone() *Set {
 	c := &Set{ints: slices.Clone(s.ints), bytes: s.bytes}
 	if s.dict != nil {
-		c.dict = copyDense(s.dict)
+		c.dict = s.dict.clone()
 	}
 	return c
-}
-
-// copyDense copies a dictionary whose elements need no deep copy.
-func copyDense[E keyed](d *Dense[E]) *Dense[E] {
-	return &Dense[E]{items: slices.Clone(d.items), table: slices.Clone(d.table)}
 }

@@ -1,7 +1,6 @@
 package keyspace
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -64,7 +63,7 @@ func (z *bigZSet) compare(pos uint32, b string) int {
 
 func (z *bigZSet) clone() *bigZSet {
 	return &bigZSet{
-		dict:        Dense[zsetElement]{items: slices.Clone(z.dict.items), table: slices.Clone(z.dict.table)},
+		dict:        *z.dict.clone(),
 		root:        z.root.clone(),
 		memberBytes: z.memberBytes,
 	}

@@ -14,3 +14,25 @@ func TestOf(t *testing.T) {
 		}
 	}
 }
+
+// crc16 is compared with the definition, bit by bit, for every length around
+// its step of eight bytes.
+func TestCRC16(t *testing.T) {
+	key := []byte("\x00\xffThe quick brown fox jumps over the lazy dog \x80\x7f")
+	for n := range len(key) + 1 {
+		var want uint16
+		for _, c := range key[:n] {
+			want ^= uint16(c) << 8
+			for range 8 {
+				carry := want&0x8000 != 0
+				want <<= 1
+				if carry {
+					want ^= 0x1021
+				}
+			}
+		}
+		if got := crc16(key[:n]); got != want {
+			t.Errorf("crc16(%q) = %#x, want %#x", key[:n], got, want)
+		}
+	}
+}
