@@ -77,6 +77,8 @@ type Replica struct {
 	// serving is the term in which this replica leads and may serve, or 0.
 	serving atomic.Uint64
 	commits committed
+	logs    *overlapLog
+	gap     atomic.Bool // an entry was kept from the state machine
 
 	reads  confirmations
 	stop   chan struct{}
@@ -123,8 +125,9 @@ func OpenReplica(o ReplicaOptions) (*Replica, error) {
 	// delete it; it must not disappear under its node's feet.
 	c.ShutdownOnRemove = false
 
+	r.logs = &overlapLog{logCache: newLogCache(logs, o.CacheBytes), leads: func() bool { return r.Serving() != 0 && r.Leading() }}
 	var err error
-	r.raft, err = raft.NewRaft(c, fsmWithConfig{o.FSM, r}, newLogCache(logs, o.CacheBytes), &voteStore{StableStore: stable}, o.Files.Snapshots, o.Transport)
+	r.raft, err = raft.NewRaft(c, gatedFSM{o.FSM, r}, r.logs, &voteStore{StableStore: stable}, o.Files.Snapshots, overlapTransport{o.Transport, r.logs})
 	if err != nil {
 		return nil, fmt.Errorf("start raft of group %d: %w", o.Group, err)
 	}
@@ -158,7 +161,8 @@ func (r *Replica) Close() error {
 	terr := r.trans.Close()
 	err := r.raft.Shutdown().Error()
 	r.wg.Wait()
-	return errors.Join(terr, err, r.files.Close())
+	werr := r.logs.wait()
+	return errors.Join(terr, err, werr, r.files.Close())
 }
 
 // Serving returns the term in which this replica leads the group and has
@@ -288,14 +292,25 @@ func (r *Replica) settle(ctx context.Context) {
 	}
 }
 
-// fsmWithConfig hands committed configurations to the replica.
-type fsmWithConfig struct {
+// gatedFSM hands committed configurations to the replica, and keeps entries
+// from the state machine until this replica's log has them too (overlapLog).
+type gatedFSM struct {
 	raft.FSM
 	r *Replica
 }
 
+// Apply implements raft.FSM. After one entry that never was written none is
+// applied any more: a state machine with a gap is worse than a closed one.
+func (f gatedFSM) Apply(l *raft.Log) any {
+	if f.r.gap.Load() || !f.r.logs.await(l.Index, f.r.stop) {
+		f.r.gap.Store(true)
+		return ErrClosed
+	}
+	return f.FSM.Apply(l)
+}
+
 // StoreConfiguration implements raft.ConfigurationStore.
-func (f fsmWithConfig) StoreConfiguration(_ uint64, c raft.Configuration) { f.r.commits.set(c) }
+func (f gatedFSM) StoreConfiguration(_ uint64, c raft.Configuration) { f.r.commits.set(c) }
 
 // committed is the newest committed configuration seen by the state machine.
 type committed struct {

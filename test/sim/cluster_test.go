@@ -3,11 +3,13 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +30,9 @@ type member struct {
 	opt  node.Options
 	disk map[uint32]*store.Files
 	node *node.Node
+	life atomic.Int64 // how often it has crashed
+	slow atomic.Int64 // longest time a write to the log takes, ns
+	held atomic.Int64 // time each write takes besides, ns
 }
 
 // cluster is the simulated cluster. Nodes come and go; clients look at
@@ -71,18 +76,44 @@ func logLevel() hclog.Level {
 }
 
 // files keeps a replica's state over restarts: everything that was stored counts
-// as synced.
+// as synced, and what is being stored when the node crashes is lost.
 func (m *member) files(group uint32, _ string) (*store.Files, error) {
 	if m.disk[group] == nil {
 		mem := raft.NewInmemStore()
 		m.disk[group] = &store.Files{Log: mem, Stable: mem, Snapshots: &snapshots{},
 			Close: func() error { return nil }}
 	}
-	return m.disk[group], nil
+	f := *m.disk[group]
+	f.Log = &slowLog{InmemStore: f.Log.(*raft.InmemStore), m: m, life: m.life.Load()}
+	return &f, nil
 }
 
-// start starts or restarts node i.
+// slowLog is a log whose writes take time if its member's disk is slow.
+type slowLog struct {
+	*raft.InmemStore
+	m    *member
+	life int64 // which of the member's lives this is
+}
+
+var errCrashed = errors.New("crashed during the write")
+
+// StoreLogs implements raft.LogStore.
+func (l *slowLog) StoreLogs(logs []*raft.Log) error {
+	if d := l.m.slow.Load(); d > 0 {
+		time.Sleep(time.Duration(rand.Int64N(d)))
+	}
+	time.Sleep(time.Duration(l.m.held.Load()))
+	if l.m.life.Load() != l.life {
+		return errCrashed
+	}
+	return l.InmemStore.StoreLogs(logs)
+}
+
+// start starts or restarts node i if it doesn't run.
 func (c *cluster) start(i int) {
+	if c.nodeAt(i) != nil {
+		return
+	}
 	n, err := node.Open(c.members[i].opt)
 	if err != nil {
 		c.t.Fatalf("start %s: %v", c.members[i].name, err)
@@ -101,6 +132,7 @@ func (c *cluster) crash(i int) {
 	if n == nil {
 		return
 	}
+	c.members[i].life.Add(1)
 	c.net.Crash(c.members[i].name)
 	_ = n.Close() // its connections are gone: errors are expected
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/node"
 )
 
@@ -44,6 +45,11 @@ func faultRun(t *testing.T, seed uint64) *workload {
 		time.Sleep(time.Duration(200+c.rng.IntN(1500)) * time.Millisecond)
 		undo := c.fault()
 		time.Sleep(time.Duration(100+c.rng.IntN(3000)) * time.Millisecond)
+		if c.rng.IntN(3) == 0 { // another one on top of it
+			second := c.fault()
+			time.Sleep(time.Duration(100+c.rng.IntN(2000)) * time.Millisecond)
+			second()
+		}
 		undo()
 	}
 	c.wait("calm after the faults", time.Minute, c.served)
@@ -59,7 +65,7 @@ func (c *cluster) fault() (undo func()) {
 		j++
 	}
 	a, b := c.members[i].name, c.members[j].name
-	switch kind := c.rng.IntN(6); kind {
+	switch kind := c.rng.IntN(7); kind {
 	case 0:
 		c.t.Logf("%s is cut off", a)
 		c.net.Isolate(a)
@@ -86,12 +92,57 @@ func (c *cluster) fault() (undo func()) {
 		c.t.Logf("%s crashes", a)
 		c.crash(i)
 		return func() { c.start(i) }
+	case 5:
+		c.t.Logf("the disk of %s is slow", a)
+		c.members[i].slow.Store(int64(200 * time.Millisecond))
+		return func() { c.members[i].slow.Store(0) }
 	default:
 		c.t.Logf("%s and %s crash", a, b)
 		c.crash(i)
 		c.crash(j)
 		return func() { c.start(i); c.start(j) }
 	}
+}
+
+// TestSlowDiskOfLeader shows that a leader that has sent an entry to the others
+// before it has it on its own disk answers, and lets anybody see it, only after.
+func TestSlowDiskOfLeader(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, 3, seed, nil)
+		defer c.close()
+		c.wait("all slots served", 2*time.Minute, c.served)
+		c.wait("node 0 leads group 1", 2*time.Minute, func() bool { return c.nodeAt(0).Groups()[1].Serving() != 0 })
+		key := keyLedBy(t, c, 0)
+		time.Sleep(time.Second) // all have applied it
+		before := c.nodeAt(0).Groups()[1].Status().LastIndex
+		const held = time.Second
+		c.members[0].held.Store(int64(held))
+		defer c.members[0].held.Store(0)
+		start := time.Now()
+		answered := make(chan time.Duration)
+		go func() {
+			if reply, _, err := do(c.nodeAt(0), "SET", key, "new"); reply != "+OK\r\n" || err != nil {
+				t.Errorf("SET: %q, %v", reply, err)
+			}
+			answered <- time.Since(start)
+		}()
+		synctest.Wait()
+		time.Sleep(held / 2)
+		// By now both followers have it, and nobody may act on it.
+		for i := range 3 {
+			g := c.nodeAt(i).Groups()[1]
+			var applied uint64
+			g.View(func(m *fsm.Machine) { applied = m.Index() })
+			if last := g.Status().LastIndex; last != before+1 || applied != before {
+				t.Errorf("node %d: last entry %d, applied %d, want %d and %d", i, last, applied, before+1, before)
+			}
+		}
+		if took := <-answered; took < held {
+			t.Errorf("answered after %v, before the leader's disk had it", took)
+		}
+	})
 }
 
 // TestPausedLeader is the case that broke hashicorp/raft's VerifyLeader: a
