@@ -258,11 +258,11 @@ type gatherer struct {
 	rest  int           // entries to go without a wait, because waiting brought nothing
 }
 
-// patience returns how long to hold an entry back at the most: no longer than
-// the last one took, since what comes later finds room in the next one for less.
-// Where entries are slow, clients are too: both wait for the same CPUs.
+// patience returns how long to hold an entry back at the most: in proportion to
+// what the last one took, since where entries are slow, clients are too: both
+// wait for the same CPUs. The factor is measured.
 func (e *gatherer) patience(limit time.Duration) time.Duration {
-	return min(limit, e.took)
+	return min(limit, 2*e.took)
 }
 
 // want returns how many units to wait for when waiting ones are there. A lone

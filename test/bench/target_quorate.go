@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/quorate/quorate/test/wire"
 )
@@ -30,9 +31,22 @@ func (t *quorateTarget) Dial(ctx context.Context, i int) (client, error) {
 	return dialRESP(ctx, t.addrs[k], t.pools[k], false)
 }
 
+// settleTime is how long to wait for every node to lead a group: a node that
+// comes up last gets its own back a moment after the slots are served.
+const settleTime = 10 * time.Second
+
 // discover asks node 0 who owns which slot, and sorts the keys by owner. Asked
 // again for every client, because leadership may have moved between two cells.
 func (t *quorateTarget) discover(ctx context.Context) error {
+	for deadline := time.Now().Add(settleTime); ; time.Sleep(50 * time.Millisecond) {
+		err := t.look(ctx)
+		if err != nil || len(t.addrs) == t.cluster.Len() || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func (t *quorateTarget) look(ctx context.Context) error {
 	r, err := wire.Once(ctx, t.cluster.Addr(0), dialTimeout, "CLUSTER", "SLOTS")
 	if err != nil {
 		return err
