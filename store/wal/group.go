@@ -1,8 +1,10 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/hashicorp/raft"
 )
@@ -38,12 +40,10 @@ func (l *Log) GetLog(i uint64, out *raft.Log) error {
 	if !ok {
 		return raft.ErrLogNotFound
 	}
-	err := l.w.read(p, out)
-	if err == nil && out.Index != i {
-		return &DamageError{p.seg.path, p.off, fmt.Sprintf("entry %d lies where %d should", out.Index, i)}
-	}
+	err := l.w.read(p, l.group, i, out)
 	if err != nil {
-		// The entry may have been moved or deleted between the two steps.
+		// The entry may have been moved or deleted between the two steps, and its
+		// file be in use again.
 		l.w.mu.Lock()
 		again, ok := l.w.indexLocked(l.group).get(i)
 		l.w.mu.Unlock()
@@ -51,7 +51,7 @@ func (l *Log) GetLog(i uint64, out *raft.Log) error {
 			return raft.ErrLogNotFound
 		}
 		if again != p {
-			return l.w.read(again, out)
+			return l.w.read(again, l.group, i, out)
 		}
 	}
 	return err
@@ -135,6 +135,22 @@ func (w *WAL) worthCopyingLocked() bool {
 	return oldest.live <= oldest.size/copyShare || size > 4*(live+w.opt.SegmentBytes)
 }
 
+// discardLocked deletes a segment's file or, if it can serve as the next
+// segment, keeps it for that: a new file would have to be filled with zeros
+// first. The batches in it are older than any that will be written, and that is
+// how they are told apart.
+func (w *WAL) discardLocked(s *segment) error {
+	if w.spare != "" || w.making || s.size != w.opt.SegmentBytes {
+		return os.Remove(s.path)
+	}
+	spare := filepath.Join(w.dir, "spare")
+	if err := os.Rename(s.path, spare); err != nil {
+		return err
+	}
+	w.spare = spare
+	return nil
+}
+
 // release deletes the oldest segments that nobody needs. A few entries of idle
 // groups that keep one are copied to the end first; no more than one segment's
 // at a time, or a log that is all needed would be copied for ever.
@@ -151,13 +167,11 @@ func (w *WAL) release() error {
 		oldest := w.segments[0]
 		if oldest.live == 0 {
 			w.segments = w.segments[1:]
-			w.mu.Unlock()
 			// The marks that made it dispensable are in later batches, or in it: then
 			// they go with what they deleted.
-			if err := os.Remove(oldest.path); err != nil {
-				return err
-			}
-			if err := oldest.file.Close(); err != nil {
+			err := w.discardLocked(oldest)
+			w.mu.Unlock()
+			if err = errors.Join(err, oldest.file.Close()); err != nil {
 				return err
 			}
 			continue
@@ -183,7 +197,7 @@ func (w *WAL) release() error {
 		w.mu.Unlock()
 		logs := make([]raft.Log, len(items))
 		for i, it := range items {
-			if err := w.read(it.place, &logs[i]); err != nil {
+			if err := w.read(it.place, it.group, it.at, &logs[i]); err != nil {
 				return err
 			}
 		}

@@ -336,8 +336,8 @@ func (w *WAL) syncEverySecond() {
 	}
 }
 
-// read returns the entry at a place.
-func (w *WAL) read(p place, out *raft.Log) error {
+// read returns the entry of a group that lies at a place.
+func (w *WAL) read(p place, group uint32, index uint64, out *raft.Log) error {
 	b := make([]byte, p.size)
 	if _, err := p.seg.file.ReadAt(b, p.off); err != nil {
 		return fmt.Errorf("read the log at %s, offset %d: %w", p.seg.path, p.off, err)
@@ -345,6 +345,9 @@ func (w *WAL) read(p place, out *raft.Log) error {
 	r, err := parseRecord(b)
 	if err != nil {
 		return &DamageError{p.seg.path, p.off, err.Error()}
+	}
+	if r.group != group || r.index != index {
+		return &DamageError{p.seg.path, p.off, fmt.Sprintf("entry %d of group %d lies where %d of group %d should", r.index, r.group, index, group)}
 	}
 	*out = r.log
 	return nil

@@ -335,3 +335,73 @@ func TestEmptySegmentIsReplaced(t *testing.T) {
 		t.Fatalf("the log begins at %d, want 11", first)
 	}
 }
+
+// TestSegmentsAreReused shows that a segment that nobody needs becomes the next
+// one, and that what it held before is not taken for its content, wherever in
+// it the log is opened again.
+func TestSegmentsAreReused(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	l, m := w.Group(1), model{}
+	next, reused := uint64(1), 0
+	add := func() {
+		t.Helper()
+		e := entry(next, 1, 300)
+		if err := l.StoreLog(e); err != nil {
+			t.Fatal(err)
+		}
+		m[1] = append(m[1], e)
+		next++
+	}
+	for round := range 12 {
+		for len(w.segments) < 3 {
+			add()
+		}
+		w.mu.Lock()
+		for w.making {
+			w.idle.Wait()
+		}
+		if w.spare != "" { // made because the last segment is half full
+			if err := os.Remove(w.spare); err != nil {
+				t.Fatal(err)
+			}
+			w.spare = ""
+		}
+		w.mu.Unlock()
+		oldest, err := os.Stat(w.segments[0].path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.DeleteRange(m[1][0].Index, next-3); err != nil {
+			t.Fatal(err)
+		}
+		m[1] = m[1][len(m[1])-2:]
+		newest := w.segments[len(w.segments)-1].path
+		for w.segments[len(w.segments)-1].path == newest {
+			add()
+		}
+		for range round { // the end of the log moves on through the old content
+			add()
+		}
+		now, err := os.Stat(w.segments[len(w.segments)-1].path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if os.SameFile(oldest, now) {
+			reused++
+		}
+		m.check(t, w)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w = open(t, dir)
+		l = w.Group(1)
+		m.check(t, w)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if reused < 6 {
+		t.Errorf("%d of 12 segments were reused", reused)
+	}
+}
