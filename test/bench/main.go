@@ -2,6 +2,7 @@
 //
 //	go run ./test/bench [-cells ...] [-targets ...] [-seconds N] [-rounds N] [-json]
 //	go run ./test/bench -memory
+//	go run ./test/bench -families
 //
 // All targets run during the whole measurement; each round visits every cell
 // and every target in a rotating order, and the medians over the rounds are
@@ -38,6 +39,8 @@ type options struct {
 	json       bool
 	memory     bool
 	memoryKeys int
+	families   bool
+	only       string
 }
 
 func main() {
@@ -65,6 +68,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	if !o.json {
 		f.print(out)
 	}
+	if o.families {
+		return runFamilies(ctx, o, o.only, out, progress)
+	}
 	if o.memory {
 		return runMemory(ctx, o, f, out, progress)
 	}
@@ -90,12 +96,15 @@ func parseFlags(args []string, usage io.Writer) (options, error) {
 	dir := fs.String("dir", os.TempDir(), "where the servers' directories are created; should be a real disk")
 	asJSON := fs.Bool("json", false, "print JSON instead of tables")
 	memory := fs.Bool("memory", false, "measure memory per million keys instead of speed")
+	families := fs.Bool("families", false, "measure commands of every family on one node without persistence")
+	only := fs.String("only", "", "with -families: those whose family or command contains this")
 	memoryKeys := fs.Int("memory-keys", 1_000_000, "keys to load with -memory")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
 	}
 	o := options{window: time.Duration(*seconds * float64(time.Second)), rounds: *rounds, dir: *dir,
-		portBase: *portBase, json: *asJSON, memory: *memory, memoryKeys: *memoryKeys}
+		portBase: *portBase, json: *asJSON, memory: *memory, memoryKeys: *memoryKeys,
+		families: *families, only: *only}
 	o.warmup = min(500*time.Millisecond, o.window/2)
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
