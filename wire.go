@@ -57,6 +57,7 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, log hclog.Logger) (node
 		return o, err
 	}
 	o.Self = node.Address{Host: hostOf(firstBind(s)), Port: int(s.Port), PeerPort: int(port)}
+	o.InitialGroups = int(s.InitialGroups)
 	for _, text := range s.InitialNodes {
 		host, p, err := net.SplitHostPort(text)
 		if err != nil {

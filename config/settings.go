@@ -66,9 +66,10 @@ type Settings struct {
 
 	// Quorate's own.
 	InitialNodes    []string // host:port, client addresses
-	PeerPort        int64    // see EffectivePeerPort
-	MetricsPort     int64    // see EffectiveMetricsPort
-	SnapshotLogSize int64    // bytes
+	InitialGroups   int64
+	PeerPort        int64 // see EffectivePeerPort
+	MetricsPort     int64 // see EffectiveMetricsPort
+	SnapshotLogSize int64 // bytes
 	LogStore        string
 	GatherMax       int64 // microseconds
 	MaxEntrySize    int64 // bytes

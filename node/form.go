@@ -79,7 +79,7 @@ func (n *Node) tryBecome() (done bool, err error) {
 	if founders[0].ID != n.ID() {
 		return false, errors.New("the first of the initial nodes has not formed the cluster yet")
 	}
-	m, err := slots.Found(newID(), founders)
+	m, err := slots.Found(newID(), founders, n.opt.InitialGroups)
 	if err != nil {
 		return false, err
 	}

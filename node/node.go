@@ -42,21 +42,23 @@ type Options struct {
 	// InitialNodes are the nodes that form a new cluster, this one among them.
 	// A node that has them belongs to no cluster before they all answered.
 	InitialNodes []Address
-	Databases    int
-	Fsync        wal.Sync                  // when the log is made durable
-	LogStore     string                    // "shared": one log for all groups; "boltdb": one file a group
-	Timeout      time.Duration             // heartbeat and election timeout; 0: the default
-	NodeTimeout  time.Duration             // after which an unreachable node is marked as failed; 0: 2 s
-	Group        func(*store.GroupOptions) // adjusts the options of every data group
-	Limits       func() map[string]int     // thresholds of compact encodings that leaders put in force
-	Network      peer.Network              // nil: TCP
-	Files        OpenFiles                 // nil: on disk; a simulation passes its own
-	DiskLimit    time.Duration             // how long the disk may take for one operation
-	MinFree      int64                     // bytes that must stay free on the disk
-	OnSync       func(time.Duration)       // told how long each log write took
-	OnEvent      func(class byte, event string, db int, key []byte)
-	Fatal        func(error) // must not return
-	Logger       hclog.Logger
+	// InitialGroups is the number of groups of a new cluster; 0: one per node.
+	InitialGroups int
+	Databases     int
+	Fsync         wal.Sync                  // when the log is made durable
+	LogStore      string                    // "shared": one log for all groups; "boltdb": one file a group
+	Timeout       time.Duration             // heartbeat and election timeout; 0: the default
+	NodeTimeout   time.Duration             // after which an unreachable node is marked as failed; 0: 2 s
+	Group         func(*store.GroupOptions) // adjusts the options of every data group
+	Limits        func() map[string]int     // thresholds of compact encodings that leaders put in force
+	Network       peer.Network              // nil: TCP
+	Files         OpenFiles                 // nil: on disk; a simulation passes its own
+	DiskLimit     time.Duration             // how long the disk may take for one operation
+	MinFree       int64                     // bytes that must stay free on the disk
+	OnSync        func(time.Duration)       // told how long each log write took
+	OnEvent       func(class byte, event string, db int, key []byte)
+	Fatal         func(error) // must not return
+	Logger        hclog.Logger
 }
 
 // OpenFiles opens the files of a group's replica.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
+
+	"github.com/quorate/quorate/slots/hashslot"
 )
 
 func nodes(n int) (out []*Node) {
@@ -16,7 +18,7 @@ func nodes(n int) (out []*Node) {
 
 func TestFound(t *testing.T) {
 	for n, want := range map[int]string{1: "[0-16383]", 2: "[0-8191]", 3: "[0-5460]", 5: "[0-3276]"} {
-		m, err := Found("c", nodes(n))
+		m, err := Found("c", nodes(n), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +50,7 @@ func apply(t *testing.T, m *Map, ch Change) *Map {
 }
 
 func TestChanges(t *testing.T) {
-	first, _ := Found("c", nodes(3))
+	first, _ := Found("c", nodes(3), 0)
 	m := apply(t, NewMap(), Change{Found: first.Image()})
 	for g := range uint32(3) {
 		m = apply(t, m, Change{Leader: &Leader{g + 1, nodes(3)[g].ID, 5}})
@@ -87,5 +89,33 @@ func TestChanges(t *testing.T) {
 	back, err := im.Map()
 	if err != nil || !reflect.DeepEqual(back, m) {
 		t.Errorf("through its image the map became %+v (%v)", back, err)
+	}
+}
+
+// TestFoundGroups has fewer and more groups than nodes.
+func TestFoundGroups(t *testing.T) {
+	for groups := 1; groups <= 7; groups++ {
+		m, err := Found("c", nodes(3), groups)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := map[uint32]int{}
+		for _, g := range m.Slots {
+			count[g]++
+		}
+		if len(m.Groups) != groups || len(count) != groups || count[0] != 0 {
+			t.Errorf("%d groups wanted, %d made, slots %v", groups, len(m.Groups), count)
+		}
+		for id, n := range count {
+			if d := n - hashslot.Count/groups; d < -1 || d > 1 {
+				t.Errorf("%d groups: %d has %d slots", groups, id, n)
+			}
+			if len(m.Groups[id].Members) != 3 {
+				t.Errorf("%d groups: %d has members %v", groups, id, m.Groups[id].Members)
+			}
+		}
+	}
+	if _, err := Found("c", nodes(3), hashslot.Count+1); err == nil {
+		t.Error("more groups than slots")
 	}
 }
