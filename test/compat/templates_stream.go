@@ -17,10 +17,10 @@ func init() {
 		"XTRIM %k MAXLEN [=|~] %n [LIMIT %n]", "XTRIM %k MINID [=|~] %J [LIMIT %n]", "XTRIM %k [MAXLEN %n] [MINID %J] [LIMIT 3]",
 		"XLEN %k", "XDEL %k <%J>", "XDEL %k %J %J",
 		"XRANGE %k %B %B [COUNT %n]", "XREVRANGE %k %B %B [COUNT %n]", "XRANGE %k - +", "XREVRANGE %k + - [COUNT %n]",
-		"XREAD [COUNT %n] STREAMS %k %J", "XREAD [COUNT %n] STREAMS %k %k %J ($|0|0-0|%J)", "XREAD COUNT %n STREAMS %k [%k] [%J|>]",
-		"XREADGROUP GROUP %G %C [COUNT %n] STREAMS %k >", "XREADGROUP GROUP %G %C [COUNT %n] [NOACK] STREAMS %k (>|0|%J)",
-		"XREADGROUP GROUP %G %C [COUNT %n] STREAMS %k %k > (>|0|$|%J)", "XREADGROUP GROUP %G %C COUNT %n STREAMS %k 0",
-		"XREADGROUP [NOACK] [GROUP %G %C] [COUNT %n] STREAMS %k [>]",
+		"XREAD [COUNT %n] STREAMS %k %J", "XREAD [COUNT %n] STREAMS %k %k %J ($|0|0-0|%J)", "XREAD COUNT %n STREAMS %k [%k] [%J|$]",
+		"XREADGROUP GROUP %G %C [COUNT %n] STREAMS %k %N", "XREADGROUP GROUP %G %C [COUNT %n] [NOACK] STREAMS %k (%N|0|%J)",
+		"XREADGROUP GROUP %G %C [COUNT %n] STREAMS %k %k %N (%N|0|$|%J)", "XREADGROUP GROUP %G %C COUNT %n STREAMS %k 0",
+		"XREADGROUP [NOACK] [GROUP %G %C] [COUNT %n] STREAMS %k %N",
 		"XGROUP CREATE %k %G ($|0|%J) [MKSTREAM] [ENTRIESREAD %n]", "XGROUP CREATE %k %G ($|0|%J) MKSTREAM",
 		"XGROUP SETID %k %G ($|0|%J|+) [ENTRIESREAD %n]", "XGROUP DESTROY %k %G", "XGROUP CREATECONSUMER %k %G %C",
 		"XGROUP DELCONSUMER %k %G %C", "XGROUP NOSUCH %k %G", "XGROUP CREATE %k %G",
@@ -93,6 +93,8 @@ func (g *Generator) streamWord(w string) (word string, ok bool) {
 	case "B": // one end of a range of IDs
 		return g.or(8, []string{"-", "+", "(", "(-", "(+", "(0", "(0-0", "(18446744073709551615-18446744073709551615", "(1-*"},
 			func() string { return pick(g, []string{"", "("}) + id(1) }), true
+	case "N": // new entries
+		return ">", true
 	case "G":
 		return pick(g, []string{"g0", "g1", "g1", ""}), true
 	case "C":
