@@ -29,6 +29,7 @@ func Commands() []*Command {
 		hashCommands,
 		setCommands,
 		zsetCommands,
+		streamCommands,
 		keyCommands,
 		expireCommands,
 		serverCommands,

@@ -22,6 +22,7 @@ type generator struct {
 	tag       int
 	now       int64 // Unix ms, for expiries near it
 
+	ids      int // where the IDs of stream entries are
 	syntax   map[*Command][]*phrase
 	literals map[*Command][]string // the words in capitals of the syntax
 	groups   []string              // that have keys of their own
@@ -119,6 +120,11 @@ func (g *generator) sentence(c *Command) [][]byte {
 // argument returns something for a word of the syntax. Names that are not
 // listed stand for something that is stored or looked for.
 func (g *generator) argument(c *Command, word, name string) []byte {
+	if c.Group == "stream" {
+		if arg := g.streamArgument(c, word, name); arg != nil {
+			return arg
+		}
+	}
 	if word == strings.ToUpper(word) {
 		if g.r.IntN(4) == 0 {
 			word = strings.ToLower(word)
