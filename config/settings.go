@@ -58,6 +58,7 @@ type Settings struct {
 	SetMaxIntsetEntries    int64
 	ZSetMaxListpackEntries int64
 	ZSetMaxListpackValue   int64 // bytes
+	HLLSparseMaxBytes      int64
 
 	// Who may do what: no, yes or local (clients on a loopback address).
 	EnableDebugCommand     string

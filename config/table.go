@@ -162,6 +162,9 @@ var table = []directive{
 	{name: "zset-max-listpack-value", aliases: []string{"zset-max-ziplist-value"}, def: "64",
 		value: memory(0, maxInt64, func(s *Settings) *int64 { return &s.ZSetMaxListpackValue }),
 		doc:   "Longest member of a compact sorted set, bytes."},
+	{name: "hll-sparse-max-bytes", def: "3000",
+		value: memory(0, maxInt64, func(s *Settings) *int64 { return &s.HLLSparseMaxBytes }),
+		doc:   "Longest HyperLogLog in sparse form, bytes."},
 
 	// Who may do what.
 	{name: "enable-debug-command", def: "no", flags: immutable,

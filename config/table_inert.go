@@ -91,8 +91,6 @@ var inertTable = []directive{
 		doc: "No effect while maxmemory-policy is noeviction."},
 	{name: "lfu-decay-time", def: "1", flags: cosmetic, value: inertInt("lfu-decay-time", 0, maxInt),
 		doc: "No effect while maxmemory-policy is noeviction."},
-	{name: "hll-sparse-max-bytes", def: "3000", flags: cosmetic, value: inertMemory("hll-sparse-max-bytes"),
-		doc: "No effect: a hint about memory."},
 	{name: "stream-node-max-bytes", def: "4096", flags: cosmetic, value: inertMemory("stream-node-max-bytes"),
 		doc: "No effect: a hint about memory."},
 	{name: "stream-node-max-entries", def: "100", flags: cosmetic, value: inertInt("stream-node-max-entries", 0, maxInt64),

@@ -81,7 +81,7 @@ func (g *generator) op() Op {
 			args[i] = g.key(c, tag)
 		}
 	}
-	op := Op{Cmd: c, Args: args, Slot: -1}
+	op := Op{Cmd: c.For(args), Args: args, Slot: -1}
 	if g.dbs > 1 && g.r.IntN(3) == 0 {
 		op.DB = g.r.IntN(g.dbs)
 	}

@@ -98,6 +98,8 @@ func (m *Machine) LimitNamed(name string) *int {
 		return &l.ZsetMaxListpackEntries
 	case "zset-max-listpack-value":
 		return &l.ZsetMaxListpackValue
+	case "hll-sparse-max-bytes":
+		return &l.HLLSparseMaxBytes
 	case PackedThreshold:
 		return &l.ListPlainFrom
 	case "proto-max-bulk-len":

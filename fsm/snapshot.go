@@ -192,7 +192,7 @@ func formatOwned(owned *SlotSet) string {
 var limitNames = []string{
 	"hash-max-listpack-entries", "hash-max-listpack-value", "list-max-listpack-size", "list-compress-depth",
 	"set-max-intset-entries", "zset-max-listpack-entries", "zset-max-listpack-value",
-	PackedThreshold,
+	"hll-sparse-max-bytes", PackedThreshold,
 	"proto-max-bulk-len",
 }
 

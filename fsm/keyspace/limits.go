@@ -13,6 +13,7 @@ type Limits struct {
 	SetMaxIntsetEntries    int // set-max-intset-entries
 	ZsetMaxListpackEntries int // zset-max-listpack-entries
 	ZsetMaxListpackValue   int // zset-max-listpack-value, bytes
+	HLLSparseMaxBytes      int // hll-sparse-max-bytes: a sparse HyperLogLog that would grow beyond becomes dense
 
 	// ProtoMaxBulkLen is proto-max-bulk-len: the length in bytes that a string
 	// must not exceed by APPEND or SETRANGE. Values hold lengths in 32 bits, so
@@ -32,6 +33,7 @@ func DefaultLimits() Limits {
 		SetMaxIntsetEntries:    512,
 		ZsetMaxListpackEntries: 128,
 		ZsetMaxListpackValue:   64,
+		HLLSparseMaxBytes:      3000,
 		ProtoMaxBulkLen:        512 << 20,
 	}
 }
