@@ -8,9 +8,9 @@ package fsm
 //   - within an entry the write runs, on every replica;
 //   - a unit that only reads runs the read; if that finds something to store,
 //     the unit becomes an entry;
-//   - a stale read and a transaction with a watch that only reads answer the
-//     same without storing anything. (The latter would have to be the first step
-//     of its entry, which was not known when its unit was made.)
+//   - a stale read answers the same without storing anything, and so does a
+//     transaction with a watch that only reads, unless it is alone in its unit
+//     (as sessions make them): one that writes must be the first step of its entry.
 
 // storeReads puts the writing form in the place of every read of the unit that
 // has one and may use it. It reports whether there was any.
@@ -20,7 +20,7 @@ func (u *Unit) storeReads() (found bool) {
 		if op.storeRead() {
 			found = true
 		}
-		if op.Watch != nil && !op.Writes() {
+		if op.Watch != nil && !op.Writes() && len(u.Ops) > 1 {
 			continue
 		}
 		for j := range op.Tx {
