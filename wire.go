@@ -101,7 +101,7 @@ func encodingLimits(s *config.Settings) map[string]int {
 		"set-max-intset-entries":    int(s.SetMaxIntsetEntries),
 		"zset-max-listpack-entries": int(s.ZSetMaxListpackEntries), "zset-max-listpack-value": int(s.ZSetMaxListpackValue),
 		"stream-node-max-bytes": int(s.StreamNodeMaxBytes), "stream-node-max-entries": int(s.StreamNodeMaxEntries),
-		"proto-max-bulk-len": int(s.ProtoMaxBulkLen),
+		"hll-sparse-max-bytes": int(s.HLLSparseMaxBytes), "proto-max-bulk-len": int(s.ProtoMaxBulkLen),
 	}
 }
 

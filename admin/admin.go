@@ -6,6 +6,7 @@ package admin
 import (
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/quorate/quorate/command"
@@ -25,6 +26,8 @@ type Admin struct {
 	Counters *Counters
 	// Stop ends the process in an orderly way; it returns at once.
 	Stop func()
+
+	selftest sync.Mutex // held by the PFSELFTEST that runs
 }
 
 // RedisVersion is the version of Redis whose commands this server answers.
@@ -35,6 +38,7 @@ func (a *Admin) Commands() []*transport.Command {
 	return []*transport.Command{
 		a.infoCommand(), a.configCommand(), a.clusterCommand(), a.debugCommand(),
 		a.saveCommand(), a.bgsaveCommand(), a.lastsaveCommand(), a.shutdownCommand(), a.functionCommand(),
+		lolwutCommand(), a.pfselftestCommand(),
 	}
 }
 

@@ -60,6 +60,7 @@ type Settings struct {
 	ZSetMaxListpackValue   int64 // bytes
 	StreamNodeMaxBytes     int64
 	StreamNodeMaxEntries   int64
+	HLLSparseMaxBytes      int64
 
 	// Who may do what: no, yes or local (clients on a loopback address).
 	EnableDebugCommand     string

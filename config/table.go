@@ -168,6 +168,9 @@ var table = []directive{
 	{name: "stream-node-max-entries", def: "100",
 		value: integer(0, maxInt64, func(s *Settings) *int64 { return &s.StreamNodeMaxEntries }),
 		doc:   "Most entries of a node of a stream. 0: no limit."},
+	{name: "hll-sparse-max-bytes", def: "3000",
+		value: memory(0, maxInt64, func(s *Settings) *int64 { return &s.HLLSparseMaxBytes }),
+		doc:   "Longest HyperLogLog in sparse form, bytes."},
 
 	// Who may do what.
 	{name: "enable-debug-command", def: "no", flags: immutable,

@@ -91,8 +91,6 @@ var inertTable = []directive{
 		doc: "No effect while maxmemory-policy is noeviction."},
 	{name: "lfu-decay-time", def: "1", flags: cosmetic, value: inertInt("lfu-decay-time", 0, maxInt),
 		doc: "No effect while maxmemory-policy is noeviction."},
-	{name: "hll-sparse-max-bytes", def: "3000", flags: cosmetic, value: inertMemory("hll-sparse-max-bytes"),
-		doc: "No effect: a hint about memory."},
 	{name: "lazyfree-lazy-eviction", def: "no", flags: cosmetic, value: inertBool("lazyfree-lazy-eviction"),
 		doc: "No effect: freeing is the garbage collector's work, never a client's wait."},
 	{name: "lazyfree-lazy-expire", def: "no", flags: cosmetic, value: inertBool("lazyfree-lazy-expire"),

@@ -161,7 +161,8 @@ func (o *Op) slot(m *Machine) int {
 // Read runs a unit that only reads, at the time now, and reports true if its
 // replies are good. False means that a key had expired by now but not by the
 // time the group has committed; nothing is written, and the caller commits the
-// time first. The caller has made sure that the state is recent enough.
+// time first. Or it means that the unit has become one that writes, which the
+// caller commits (see logged.go). The caller has made sure that the state is recent enough.
 //
 // A handler that panics has changed nothing: its unit is answered with errors.
 func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
@@ -189,7 +190,7 @@ func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
 			m.readOne(&call, op)
 		}
 	}
-	if call.aged {
+	if call.aged || call.stores && !u.Stale && u.storeReads() {
 		u.Reply.Buf = u.Reply.Buf[:mark]
 		return false
 	}

@@ -25,6 +25,8 @@ type ReadCall struct {
 	// the group has committed: the answer must not be given before that time
 	// is committed, or a later leader with a slower clock could revive it.
 	aged bool
+	// stores is set by a read that would store something: see logged.go.
+	stores bool
 }
 
 // Now returns the time of the call in Unix milliseconds.

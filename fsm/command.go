@@ -17,6 +17,15 @@ type Command struct {
 	// describe exactly what Write does with args at the time now (Unix ms).
 	Log func(args [][]byte, now int64) [][]byte
 
+	// Reading returns the command that runs in place of this write where args
+	// say that it changes nothing (BITFIELD with only GET), so that it costs no
+	// entry; nil where it may change something. See For.
+	Reading func(args [][]byte) *Command
+
+	// Logged is the write that runs in place of this read wherever it is part of
+	// an entry: a read that has something to store (PFCOUNT). See logged.go.
+	Logged *Command
+
 	Sub []*Command
 }
 
@@ -33,11 +42,24 @@ func Commands() []*Command {
 		keyCommands,
 		expireCommands,
 		serverCommands,
+		bitCommands,
+		hyperloglogCommands,
 		memoryCommands,
 	} {
 		all = append(all, family...)
 	}
 	return all
+}
+
+// For returns the command that runs for these arguments: c, or one that only
+// reads. The arity has been checked.
+func (c *Command) For(args [][]byte) *Command {
+	if c.Reading != nil {
+		if r := c.Reading(args); r != nil {
+			return r
+		}
+	}
+	return c
 }
 
 // writesByName finds the commands that a log entry can name.
@@ -48,6 +70,9 @@ func init() {
 	for _, c := range append(Commands(), internalCommands...) {
 		if c.Write != nil {
 			writesByName[c.Name] = c
+		}
+		if c.Logged != nil {
+			writesByName[c.Name] = c.Logged
 		}
 		for _, s := range c.Sub {
 			if s.Write != nil {

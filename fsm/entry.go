@@ -70,6 +70,7 @@ func AppendHeader(dst []byte, h Header) []byte {
 // selected at the end is returned. applied is the index on which the decision
 // about watched keys rests.
 func AppendUnit(dst []byte, u *Unit, db int, now int64, applied uint64) ([]byte, int) {
+	u.storeReads()
 	for i := range u.Ops {
 		op := &u.Ops[i]
 		switch {

@@ -51,6 +51,19 @@ const (
 	// errReplyLimit has no counterpart in Redis: see ReadCall.repeat.
 	errReplyLimit = "ERR the reply would exceed proto-max-bulk-len"
 
+	errBit          = "ERR bit is not an integer or out of range"
+	errBitOffset    = "ERR bit offset is not an integer or out of range"
+	errBitArgument  = "ERR The bit argument must be 1 or 0."
+	errBitopNot     = "ERR BITOP NOT must be called with a single source key."
+	errBitfieldType = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+	errBitfieldOver = "ERR Invalid OVERFLOW type specified"
+	errBitfieldRO   = "ERR BITFIELD_RO only supports the GET subcommand"
+
+	errHLLType    = "WRONGTYPE Key is not a valid HyperLogLog string value."
+	errHLLCorrupt = "INVALIDOBJ Corrupted HLL object detected"
+	errHLLDense   = "ERR HLL encoding is not sparse"
+	errHLLNoKey   = "ERR The specified key does not exist"
+
 	errMoveCluster   = "ERR MOVE is not allowed in cluster mode"
 	errCopyCluster   = "ERR Copying to another database is not allowed in cluster mode"
 	errSwapCluster   = "ERR SWAPDB is not allowed in cluster mode"

@@ -82,7 +82,7 @@ func (g *generator) op() Op {
 			args[i] = g.key(c, tag)
 		}
 	}
-	op := Op{Cmd: c, Args: args, Slot: -1}
+	op := Op{Cmd: c.For(args), Args: args, Slot: -1}
 	if g.dbs > 1 && g.r.IntN(3) == 0 {
 		op.DB = g.r.IntN(g.dbs)
 	}
@@ -139,6 +139,18 @@ func (g *generator) argument(c *Command, word, name string) []byte {
 	switch name {
 	case "key", "newkey", "source", "src", "destination", "dst":
 		return g.key(c, g.r.IntN(2)) // op puts another where it is known to be a key
+	case "bit":
+		return small(0, 2)
+	case "value":
+		if c.Name == "SETBIT" {
+			return small(0, 2)
+		}
+	case "encoding":
+		return fmt.Appendf(nil, "%c%d", "iu"[g.r.IntN(2)], 1+g.r.IntN(64))
+	case "operation":
+		return []byte([]string{"AND", "OR", "XOR", "not", "nosuch"}[g.r.IntN(5)])
+	case "subcommand":
+		return []byte([]string{"GETREG", "DECODE", "ENCODING", "todense", "nosuch"}[g.r.IntN(5)])
 	case "db", "destination-db":
 		return small(0, g.dbs)
 	case "index", "start", "stop", "end":

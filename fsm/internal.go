@@ -102,6 +102,8 @@ func (m *Machine) LimitNamed(name string) *int {
 		return &l.StreamNodeMaxBytes
 	case "stream-node-max-entries":
 		return &l.StreamNodeMaxEntries
+	case "hll-sparse-max-bytes":
+		return &l.HLLSparseMaxBytes
 	case PackedThreshold:
 		return &l.ListPlainFrom
 	case "proto-max-bulk-len":

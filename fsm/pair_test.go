@@ -82,6 +82,7 @@ func (p *pair) do(db int, args [][]byte) []byte {
 	if cmd == nil {
 		return []byte("-" + errText + "\r\n")
 	}
+	cmd = cmd.For(args)
 	op := Op{Cmd: cmd, Args: args, DB: db, Slot: -1}
 	reply := p.apply(0, op)
 	if cmd.Read != nil && !hasTip(cmd, "nondeterministic_output") {

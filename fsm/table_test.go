@@ -105,7 +105,7 @@ func checkKeys(c *Command, bad func(string, ...any)) {
 		args[i] = []byte("1")
 	}
 	for i := range c.Keys {
-		if k := &c.Keys[i]; k.Keyword == "" && (k.Pos < 1 || k.Pos >= n) {
+		if k := &c.Keys[i]; k.Keyword == "" && (k.Pos < 1 || k.Pos >= n && (k.Pos > n || k.Last != -1)) {
 			bad("key specification %d begins at %d, outside the arity %d", i, k.Pos, c.Arity)
 			return
 		}

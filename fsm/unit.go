@@ -11,6 +11,10 @@ type Unit struct {
 	// time writes to it: the session's own for a unit that only reads, the
 	// group's apply goroutine for a unit that is in an entry.
 	Reply *resp.Writer
+
+	// Stale says that the unit runs on whatever state the replica has and can't
+	// become an entry.
+	Stale bool
 }
 
 // Op is one step of a unit. Exactly one of Cmd, Tx and Raw is set.

@@ -171,6 +171,12 @@ func (g *Group) Do(u *fsm.Unit) error {
 		if ok {
 			return nil
 		}
+		if u.Writes() { // a read that has something to store: fsm/logged.go
+			if g.Serving() == 0 {
+				return ErrNotLeader
+			}
+			return g.propose(u)
+		}
 		// A key is past its expiry by the clock and not yet by committed time:
 		// commit the time first, or a later leader could show the key again.
 		if err := g.propose(&fsm.Unit{Reply: u.Reply}); err != nil {
@@ -184,6 +190,8 @@ func (g *Group) DoStale(u *fsm.Unit) error {
 	if u.Writes() {
 		return ErrNotLeader
 	}
+	u.Stale = true
+	defer func() { u.Stale = false }()
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	for !g.machine.Read(u, g.machine.Now(), 1) {

@@ -239,7 +239,7 @@ func (s *Session) execute(tx transaction) {
 			db = s.selected(q, db)
 			continue
 		}
-		op.Tx[i] = fsm.Op{Cmd: q.node.Item.Data, Args: q.args, DB: db, Slot: q.slot}
+		op.Tx[i] = fsm.Op{Cmd: q.node.Item.Data.For(q.args), Args: q.args, DB: db, Slot: q.slot}
 	}
 	if g == nil {
 		// Only commands of the session, and nothing watched.

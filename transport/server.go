@@ -78,7 +78,13 @@ func (s *Server) specOf(op *fsm.Op) *command.Spec {
 	case op.Tx != nil:
 		return s.exec
 	case op.Cmd != nil:
-		return s.specs[op.Cmd]
+		if spec := s.specs[op.Cmd]; spec != nil {
+			return spec
+		}
+		// Another form of a command, under its name (fsm.Command.For, Logged).
+		if n := s.opts.Table.Find([]byte(op.Cmd.Name)); n != nil {
+			return n.Spec
+		}
 	}
 	return nil
 }

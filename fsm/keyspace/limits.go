@@ -15,6 +15,7 @@ type Limits struct {
 	ZsetMaxListpackValue   int // zset-max-listpack-value, bytes
 	StreamNodeMaxBytes     int // stream-node-max-bytes; 0: as many as a listpack can hold
 	StreamNodeMaxEntries   int // stream-node-max-entries; 0: any number
+	HLLSparseMaxBytes      int // hll-sparse-max-bytes: a sparse HyperLogLog that would grow beyond becomes dense
 
 	// ProtoMaxBulkLen is proto-max-bulk-len: the length in bytes that a string
 	// must not exceed by APPEND or SETRANGE. Values hold lengths in 32 bits, so
@@ -36,6 +37,7 @@ func DefaultLimits() Limits {
 		ZsetMaxListpackValue:   64,
 		StreamNodeMaxBytes:     4096,
 		StreamNodeMaxEntries:   100,
+		HLLSparseMaxBytes:      3000,
 		ProtoMaxBulkLen:        512 << 20,
 	}
 }
