@@ -203,7 +203,7 @@ func (g *Generator) tame(args []string) []string {
 				live(i+1, true)
 			}
 		}
-	case "SORT":
+	case "SORT", "SORT_RO":
 		return tameSort(args)
 	case "RESTORE", "RESTORE-ASKING":
 		live(2, true)

@@ -153,17 +153,32 @@ func agreeOwn(p policy, sut, oracle wire.Reply) bool {
 	return false
 }
 
-// tameSort leaves out what agreeOwn could not make good: a SORT of numbers that
-// Redis refuses would not be stored.
+// tameSort changes a SORT whose reply could not be judged: one that stores numbers
+// that Redis may refuse, and one that shows the order of a set, or that of
+// texts in a sorted set which weigh the same.
 func tameSort(args []string) []string {
-	stores := false
-	for _, a := range args[1:] {
-		if strings.EqualFold(a, "ALPHA") || strings.EqualFold(a, "nosort") {
-			return args
-		}
-		stores = stores || strings.EqualFold(a, "STORE")
+	if len(args) < 2 {
+		return args
 	}
-	if stores {
+	alpha, by, star, stores := false, false, false, false
+	for i, a := range args {
+		switch strings.ToUpper(a) {
+		case "ALPHA":
+			alpha = true
+		case "BY":
+			by = true
+			star = star || i+1 < len(args) && strings.Contains(args[i+1], "*")
+		case "STORE":
+			stores = true
+		}
+	}
+	plain := []string{args[0], args[1], "ALPHA"}
+	switch key := strings.ToLower(args[1]); {
+	case by && star && (strings.HasPrefix(key, "ss:") || strings.HasPrefix(key, "sz:")) && (alpha || stores):
+		return plain
+	case by && !star && strings.HasPrefix(key, "ss:") && !stores:
+		return plain
+	case stores && !alpha && (!by || star):
 		return append(args, "ALPHA")
 	}
 	return args
