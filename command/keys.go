@@ -50,6 +50,10 @@ type KeySpec struct {
 	// the number of keys, the first stands FirstKey after the beginning.
 	NumKeys          bool
 	NumPos, FirstKey int
+
+	// Unknown says that no specification can find these keys, and nothing but
+	// Flags and Notes counts: Spec.Extract finds those that the arguments name.
+	Unknown bool
 }
 
 // FirstArg returns the specification of the commonest shape: one key, the
@@ -77,7 +81,7 @@ func (s *Spec) AppendKeys(dst []int, args [][]byte) ([]int, bool) {
 }
 
 func (k *KeySpec) appendKeys(dst []int, args [][]byte) ([]int, bool) {
-	if k.Flags&KeyNotKey != 0 {
+	if k.Flags&KeyNotKey != 0 || k.Unknown {
 		return dst, true
 	}
 	begin := k.Pos
@@ -138,7 +142,7 @@ func (k *KeySpec) afterKeyword(args [][]byte) int {
 func (s *Spec) LegacyRange() (first, last, step int) {
 	for i := range s.Keys {
 		k := &s.Keys[i]
-		if k.Keyword != "" || k.NumKeys || k.Limit > 1 {
+		if k.Keyword != "" || k.NumKeys || k.Limit > 1 || k.Unknown {
 			continue
 		}
 		last = k.Last
@@ -153,7 +157,7 @@ func (s *Spec) LegacyRange() (first, last, step int) {
 			lastOf := last
 			for j := i + 1; j < len(s.Keys); j++ {
 				n := &s.Keys[j]
-				if n.Keyword != "" || n.NumKeys || n.Limit > 1 || n.Pos != lastOf+step {
+				if n.Keyword != "" || n.NumKeys || n.Limit > 1 || n.Unknown || n.Pos != lastOf+step {
 					break
 				}
 				if n.Last < 0 { // SINTERSTORE: the rest of the arguments

@@ -1,6 +1,10 @@
 package fsm
 
-import "strings"
+import (
+	"math"
+	"strconv"
+	"strings"
+)
 
 // Error replies of data commands. The texts are those of redis-server 7.0.15.
 const (
@@ -59,10 +63,30 @@ const (
 	errBitfieldOver = "ERR Invalid OVERFLOW type specified"
 	errBitfieldRO   = "ERR BITFIELD_RO only supports the GET subcommand"
 
-	errHLLType    = "WRONGTYPE Key is not a valid HyperLogLog string value."
-	errHLLCorrupt = "INVALIDOBJ Corrupted HLL object detected"
-	errHLLDense   = "ERR HLL encoding is not sparse"
-	errHLLNoKey   = "ERR The specified key does not exist"
+	errHLLType           = "WRONGTYPE Key is not a valid HyperLogLog string value."
+	errHLLCorrupt        = "INVALIDOBJ Corrupted HLL object detected"
+	errHLLDense          = "ERR HLL encoding is not sparse"
+	errHLLNoKey          = "ERR The specified key does not exist"
+	errGeoUnit           = "ERR unsupported unit provided. please use M, KM, FT, MI"
+	errGeoMember         = "ERR could not decode requested zset member"
+	errGeoRadius         = "ERR need numeric radius"
+	errGeoRadiusNegative = "ERR radius cannot be negative"
+	errGeoWidth          = "ERR need numeric width"
+	errGeoHeight         = "ERR need numeric height"
+	errGeoBoxNegative    = "ERR height or width cannot be negative"
+	errGeoCount          = "ERR COUNT must be > 0"
+	errGeoAny            = "ERR the ANY argument requires COUNT argument"
+
+	errSortBy     = "ERR BY option of SORT denied in Cluster mode."
+	errSortGet    = "ERR GET option of SORT denied in Cluster mode."
+	errSortDouble = "ERR One or more scores can't be converted into double"
+
+	errBusyKey     = "BUSYKEY Target key name already exists."
+	errRestoreTTL  = "ERR Invalid TTL value, must be >= 0"
+	errRestoreIdle = "ERR Invalid IDLETIME value, must be >= 0"
+	errRestoreFreq = "ERR Invalid FREQ value, must be >= 0 and <= 255"
+	errDumpFooter  = "ERR DUMP payload version or checksum are wrong"
+	errDumpFormat  = "ERR Bad data format"
 
 	errMoveCluster   = "ERR MOVE is not allowed in cluster mode"
 	errCopyCluster   = "ERR Copying to another database is not allowed in cluster mode"
@@ -92,3 +116,39 @@ func errNoInput(name string) string {
 // errFormat finishes the text of an error that ends in a client's argument:
 // Redis cuts line breaks off its end.
 func errFormat(text string) string { return strings.TrimRight(text, "\r\n") }
+
+// errGeoPoint is the reply to a position that can't be stored.
+func errGeoPoint(longitude, latitude float64) string {
+	return "ERR invalid longitude,latitude pair " + cFloat(longitude) + "," + cFloat(latitude)
+}
+
+// cFloat returns a number as Redis prints it with %f.
+func cFloat(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	}
+	return strconv.FormatFloat(f, 'f', 6, 64)
+}
+
+// errGeoStore is the reply to storing what can only be replied.
+func errGeoStore(search bool) string {
+	what := "STORE option in GEORADIUS"
+	if search {
+		what = "GEOSEARCHSTORE"
+	}
+	return "ERR " + what + " is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
+}
+
+// errGeoFrom is the reply to a search without a centre; name is the command's
+// as the client wrote it.
+func errGeoFrom(name string) string {
+	return errFormat("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for " + name)
+}
+
+// errGeoBy is the reply to a search without a shape.
+func errGeoBy(name string) string {
+	return errFormat("ERR exactly one of BYRADIUS and BYBOX can be specified for " + name)
+}

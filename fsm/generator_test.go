@@ -131,6 +131,9 @@ func (g *generator) argument(c *Command, word, name string) []byte {
 		}
 		return []byte(word)
 	}
+	if b := g.ownWord(c, name); b != nil {
+		return b
+	}
 	small := func(from, to int) []byte { return strconv.AppendInt(nil, int64(from+g.r.IntN(to-from)), 10) }
 	switch word {
 	case "index1", "index2":

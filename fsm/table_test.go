@@ -105,7 +105,7 @@ func checkKeys(c *Command, bad func(string, ...any)) {
 		args[i] = []byte("1")
 	}
 	for i := range c.Keys {
-		if k := &c.Keys[i]; k.Keyword == "" && (k.Pos < 1 || k.Pos >= n && (k.Pos > n || k.Last != -1)) {
+		if k := &c.Keys[i]; k.Keyword == "" && !k.Unknown && (k.Pos < 1 || k.Pos >= n && (k.Pos > n || k.Last != -1)) {
 			bad("key specification %d begins at %d, outside the arity %d", i, k.Pos, c.Arity)
 			return
 		}
@@ -197,6 +197,7 @@ func compareInfo(t *testing.T, c *Command, name string, info []any) {
 			same("key start", int64(k.Pos), b["startfrom"])
 		default:
 			same("key search", "unknown", begin["type"])
+			same("key unknown", k.Unknown, true)
 		}
 		switch find["type"] {
 		case "range":

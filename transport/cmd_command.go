@@ -150,6 +150,11 @@ func (s *Session) keySpec(k *command.KeySpec) {
 	}
 	s.BulkString("flags")
 	s.statusSet("", k.Flags.Names())
+	if k.Unknown {
+		typed("begin_search", "unknown", 0)
+		typed("find_keys", "unknown", 0)
+		return
+	}
 	if k.Keyword == "" {
 		typed("begin_search", "index", 1)
 		pair("index", k.Pos)
@@ -262,7 +267,8 @@ func commandGetKeys(s *Session, args [][]byte) {
 
 // commandGetKeysAndFlags implements COMMAND GETKEYSANDFLAGS full-command. Flags
 // are those of the key specification that found the key, or, for a command
-// whose keys only a function finds, those of its first.
+// whose keys only a function finds, those of its first for the first key and
+// those of its last for the others (SORT's and GEORADIUS's STORE).
 func commandGetKeysAndFlags(s *Session, args [][]byte) {
 	args = args[2:]
 	n, ok := s.inner(args)
@@ -280,7 +286,10 @@ func commandGetKeysAndFlags(s *Session, args [][]byte) {
 		if len(n.Spec.Keys) > 0 {
 			flags = n.Spec.Keys[0].Flags
 		}
-		for _, k := range keys {
+		for i, k := range keys {
+			if i > 0 && len(n.Spec.Keys) > 0 {
+				flags = n.Spec.Keys[len(n.Spec.Keys)-1].Flags
+			}
 			all = append(all, found{k, flags})
 		}
 		ok = valid

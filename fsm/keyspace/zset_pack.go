@@ -71,6 +71,14 @@ func (z *ZSet) ConvertToListpackIfNeeded(lim *Limits) {
 	*z = small
 }
 
+// Unpack turns a small set into a large one; a large one stays as it is. SORT
+// does so with what it sorts (Redis 7.0's sortCommand).
+func (z *ZSet) Unpack() {
+	if z.big == nil {
+		z.unpack()
+	}
+}
+
 // unpack turns a small set into a large one. Members come into the dictionary
 // in ascending order.
 func (z *ZSet) unpack() {

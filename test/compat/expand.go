@@ -126,6 +126,9 @@ func (g *Generator) word(w string) []string {
 	case "w":
 		return g.weights()
 	}
+	if s, ok := g.ownWord(w[1:]); ok {
+		return one(s)
+	}
 	panic("compat: unknown placeholder " + w)
 }
 

@@ -210,6 +210,10 @@ func (g *Generator) tame(args []string) []string {
 				args[i] = "301"
 			}
 		}
+	case "SORT", "SORT_RO":
+		return tameSort(args)
+	case "RESTORE", "RESTORE-ASKING":
+		live(2, true)
 	case "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER":
 		const tooSmallForRedis = -1 << 63 // refused, so harmless
 		for i := range args {

@@ -17,6 +17,8 @@ const (
 	pairs            // the same pairs of members in any order
 	timeLeft         // times may differ by the time between two calls
 	timesInside      // the same, but for such times in a reply about a stream
+	payload          // see agreeOwn
+	sticky           // see agreeOwn
 
 	// The policies below need the servers to themselves: they ask and change
 	// more than the one command. See alone.
@@ -59,10 +61,15 @@ func agree(p policy, name string, sut, oracle wire.Reply) bool {
 	if bytes.Equal(sut.Raw, oracle.Raw) {
 		return true
 	}
+	if p == sticky {
+		return agreeOwn(p, sut, oracle)
+	}
 	if sut.Kind != oracle.Kind || sut.Null != oracle.Null {
 		return false
 	}
 	switch p {
+	case payload:
+		return agreeOwn(p, sut, oracle)
 	case unordered:
 		return oracle.IsAggregate() && slices.Equal(sortedRaw(sut.Elems, 1), sortedRaw(oracle.Elems, 1))
 	case pairs:
