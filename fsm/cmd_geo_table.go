@@ -22,14 +22,14 @@ var geoCommands = []*Command{
 		Name: "GEOHASH", Arity: -2, Flags: command.ReadOnly, ACL: command.Geo,
 		Keys:  command.FirstArg(command.KeyRO | command.KeyAccess),
 		Group: "geo", Since: "3.2.0", Complexity: "O(1) for each member",
-		Syntax:  "key [member [member ...]]",
+		Syntax:  "key member [member ...]",
 		Summary: "Returns the positions of members as geohashes in text.",
 	}},
 	{Read: geopos, Spec: command.Spec{
 		Name: "GEOPOS", Arity: -2, Flags: command.ReadOnly, ACL: command.Geo,
 		Keys:  command.FirstArg(command.KeyRO | command.KeyAccess),
 		Group: "geo", Since: "3.2.0", Complexity: "O(1) for each member",
-		Syntax:  "key [member [member ...]]",
+		Syntax:  "key member [member ...]",
 		Summary: "Returns the longitudes and latitudes of members.",
 	}},
 	{Read: geosearch, Spec: command.Spec{
@@ -56,7 +56,7 @@ var geoCommands = []*Command{
 		Keys: geoStoreSpecs(6), Extract: geoStoreKeys(6),
 		Group: "geo", Since: "3.2.0", Complexity: geoComplexity,
 		Syntax: "key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]]" +
-			" [ASC | DESC] [STORE key | STOREDIST key]",
+			" [ASC | DESC] [STORE key] [STOREDIST key]",
 		Summary: "Returns the members inside a circle around a position, or stores them at another key.",
 	}},
 	{Read: georadiusRO, Spec: command.Spec{
@@ -71,7 +71,7 @@ var geoCommands = []*Command{
 		Keys: geoStoreSpecs(5), Extract: geoStoreKeys(5),
 		Group: "geo", Since: "3.2.0", Complexity: geoComplexity,
 		Syntax: "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]]" +
-			" [ASC | DESC] [STORE key | STOREDIST key]",
+			" [ASC | DESC] [STORE key] [STOREDIST key]",
 		Summary: "Returns the members inside a circle around one of them, or stores them at another key.",
 	}},
 	{Read: georadiusbymemberRO, Spec: command.Spec{
