@@ -113,6 +113,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters},
 		Logger: log.Named("clients")})
 	putLimitsInForce(cfg, n)
+	evictInTime(cfg, n)
 
 	var wg sync.WaitGroup
 	stopSampling := make(chan struct{})

@@ -45,6 +45,21 @@ func maxmemory(c *WriteCall) {
 	}
 }
 
+// Growth estimates by how many bytes a step lets the data grow, as far as its
+// arguments tell.
+func (o *Op) Growth() (bytes int64) {
+	if o.Cmd != nil && o.Cmd.Write != nil && o.Cmd.Flags.Has(command.DenyOOM) {
+		bytes = keyspace.NewKeyCost
+		for _, a := range o.Args[1:] {
+			bytes += int64(len(a))
+		}
+	}
+	for i := range o.Tx {
+		bytes += o.Tx[i].Growth()
+	}
+	return bytes
+}
+
 // CanEvict reports whether there is a key that the policy may evict.
 func (m *Machine) CanEvict(l *MemoryLimit) bool { return m.candidates(l.Policy) > 0 }
 

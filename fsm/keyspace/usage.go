@@ -16,6 +16,9 @@ const (
 	expiryCost = 16 + 4
 )
 
+// NewKeyCost is about what a small new key takes beside its bytes.
+const NewKeyCost = entryCost + 32
+
 // allocated returns about what the allocator sets aside for n bytes.
 func allocated(n int) int {
 	switch {
