@@ -123,6 +123,12 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		defer wg.Done()
 		adm.Counters.Sample(stopSampling)
 	}()
+	wg.Add(1)
+	// Owned by serve. Stops when stopSampling closes; serve waits.
+	go func() {
+		defer wg.Done()
+		returnMemory(stopSampling)
+	}()
 	pages, err := servePages(&wg, adm, figures, s, log)
 	if err == nil && n.Ready(ctx) {
 		for _, l := range listeners {
