@@ -125,6 +125,9 @@ func (ks *Keyspace) Used() (bytes int64) {
 // Recount computes what Used returns by looking at every key: for tests.
 func (ks *Keyspace) Recount() (bytes int64) {
 	for _, d := range ks.dbs {
+		if d.keys == 0 {
+			continue
+		}
 		for slot := range d.slots {
 			for i := range d.slots[slot].items {
 				e := &d.slots[slot].items[i]

@@ -57,7 +57,7 @@ func TestUsedIsReal(t *testing.T) {
 		}},
 		{"long lists", 10, func(i int) Value {
 			l := &List{}
-			for j := range 20000 {
+			for j := range 1000 {
 				l.PushRight(word(j, 30), &lim)
 			}
 			return NewListValue(l)
