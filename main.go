@@ -113,6 +113,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters},
 		Logger: log.Named("clients")})
 	putLimitsInForce(cfg, n)
+	evictInTime(cfg, n)
 
 	var wg sync.WaitGroup
 	stopSampling := make(chan struct{})
@@ -121,6 +122,12 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	go func() {
 		defer wg.Done()
 		adm.Counters.Sample(stopSampling)
+	}()
+	wg.Add(1)
+	// Owned by serve. Stops when stopSampling closes; serve waits.
+	go func() {
+		defer wg.Done()
+		returnMemory(stopSampling)
 	}()
 	pages, err := servePages(&wg, adm, figures, s, log)
 	if err == nil && n.Ready(ctx) {

@@ -25,6 +25,11 @@ import (
 // nodeOptions turns the configuration into a node's options.
 func nodeOptions(cfg *config.Config, m *metrics.Metrics, log hclog.Logger) (node.Options, error) {
 	s := cfg.Current()
+	memory := &fsm.Memory{}
+	memory.Store(memoryLimit(s))
+	for _, name := range memoryDirectives {
+		cfg.OnChange(name, func(s *config.Settings) { memory.Store(memoryLimit(s)) })
+	}
 	o := node.Options{
 		Dir: dataDir(s), Cluster: s.ClusterEnabled, Databases: databases(s), Fsync: fsyncPolicy(s.AppendFsync), LogStore: s.LogStore,
 		Timeout:     electionTimeout(s.ClusterNodeTimeout),
@@ -37,6 +42,7 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, log hclog.Logger) (node
 			os.Exit(70) // EX_SOFTWARE: not an ordinary end
 		},
 		Group: func(g *store.GroupOptions) {
+			g.Machine.Memory = memory
 			g.MaxEntryBytes = int(s.MaxEntrySize)
 			g.Gather = time.Duration(s.GatherMax) * time.Microsecond
 			if g.Gather == 0 {
@@ -103,6 +109,27 @@ func encodingLimits(s *config.Settings) map[string]int {
 		"stream-node-max-bytes": int(s.StreamNodeMaxBytes), "stream-node-max-entries": int(s.StreamNodeMaxEntries),
 		"hll-sparse-max-bytes": int(s.HLLSparseMaxBytes), "proto-max-bulk-len": int(s.ProtoMaxBulkLen),
 	}
+}
+
+var memoryDirectives = []string{"maxmemory", "maxmemory-policy", "maxmemory-samples", "maxmemory-eviction-tenacity",
+	"lfu-log-factor", "lfu-decay-time"}
+
+// memoryLimit is what the groups are told about the use of memory.
+func memoryLimit(s *config.Settings) fsm.MemoryLimit {
+	policy, _ := fsm.PolicyNamed(s.MaxMemoryPolicy) // the table takes the eight names only
+	return fsm.MemoryLimit{Max: s.MaxMemory, Policy: policy, Samples: int(s.MaxMemorySamples), Tenacity: int(s.MaxMemoryTenacity),
+		LogFactor: int(s.LFULogFactor), DecayTime: int(s.LFUDecayTime)}
+}
+
+// evictInTime has the groups look for keys to evict as soon as they may use less.
+func evictInTime(cfg *config.Config, n *node.Node) {
+	soon := func(*config.Settings) {
+		for _, g := range n.Led() {
+			g.EvictSoon()
+		}
+	}
+	cfg.OnChange("maxmemory", soon)
+	cfg.OnChange("maxmemory-policy", soon)
 }
 
 // putLimitsInForce has a CONFIG SET of an encoding threshold go through the log

@@ -16,6 +16,7 @@ type groupFigures struct {
 	id           uint32
 	machineIndex uint64 // last entry applied to the machine
 	chain        uint64 // rolling digest at that entry
+	used         int64  // bytes that the data take
 }
 
 // groupFigures returns the figures of all replicas on this node, by group.
@@ -28,7 +29,7 @@ func (a *Admin) groupFigures() []groupFigures {
 		f := replicaFigures(id, g.Replica)
 		f.LogBytes = float64(g.Persistence().LogBytes)
 		g.View(func(m *fsm.Machine) {
-			f.machineIndex, f.chain = m.Index(), m.Chain()
+			f.machineIndex, f.chain, f.used = m.Index(), m.Chain(), m.Used()
 			for i := range m.Keyspace().Databases() {
 				f.Keys += float64(m.Keyspace().DB(i).Len())
 			}

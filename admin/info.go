@@ -131,33 +131,6 @@ func infoClients(a *Admin, s *transport.Session, f *fields) {
 	f.add("clients_in_timeout_table", 0)
 }
 
-func infoMemory(a *Admin, _ *transport.Session, f *fields) {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	rss := residentBytes()
-	used := m.HeapAlloc
-	peak := max(peakBytes.Load(), used)
-	peakBytes.Store(peak)
-	f.add("used_memory", used)
-	f.add("used_memory_human", human(used))
-	f.add("used_memory_rss", rss)
-	f.add("used_memory_rss_human", human(rss))
-	f.add("used_memory_peak", peak)
-	f.add("used_memory_peak_human", human(peak))
-	f.add("total_system_memory", totalMemory())
-	f.add("total_system_memory_human", human(totalMemory()))
-	f.add("used_memory_lua", 0)
-	f.add("maxmemory", a.Config.Current().MaxMemory)
-	f.add("maxmemory_human", human(uint64(a.Config.Current().MaxMemory)))
-	f.add("maxmemory_policy", "noeviction")
-	f.add("mem_fragmentation_ratio", fmt.Sprintf("%.2f", float64(rss)/float64(max(used, 1))))
-	f.add("mem_allocator", "go")
-	f.add("lazyfree_pending_objects", 0)
-	f.add("go_heap_sys", m.HeapSys)
-	f.add("go_gc_runs", m.NumGC)
-	f.add("go_gc_pause_total_us", m.PauseTotalNs/1000)
-}
-
 func infoPersistence(a *Admin, _ *transport.Session, f *fields) {
 	saving, changes, took, bytes := 0, int64(0), int64(-1), int64(0)
 	status := "ok"
@@ -194,12 +167,16 @@ func infoPersistence(a *Admin, _ *transport.Session, f *fields) {
 
 func infoStats(a *Admin, s *transport.Session, f *fields) {
 	st := s.Server().Stats()
-	var hits, misses, expired int64
+	var hits, misses, expired, evicted int64
+	var exceeded, current time.Duration
 	for _, g := range a.Node.Groups() {
+		total, now := g.Exceeded()
+		exceeded, current = exceeded+total, max(current, now)
 		g.View(func(m *fsm.Machine) {
 			hits += m.Stats.Hits.Load()
 			misses += m.Stats.Misses.Load()
 			expired += m.Stats.Expired.Load()
+			evicted += m.Stats.Evicted.Load()
 		})
 	}
 	f.add("total_connections_received", st.TotalConnections)
@@ -212,8 +189,10 @@ func infoStats(a *Admin, s *transport.Session, f *fields) {
 	f.add("sync_partial_ok", 0)
 	f.add("sync_partial_err", 0)
 	f.add("expired_keys", expired)
-	f.add("evicted_keys", 0)
+	f.add("evicted_keys", evicted)
 	f.add("evicted_clients", 0)
+	f.add("total_eviction_exceeded_time", exceeded.Milliseconds())
+	f.add("current_eviction_exceeded_time", current.Milliseconds())
 	f.add("keyspace_hits", hits)
 	f.add("keyspace_misses", misses)
 	f.add("pubsub_channels", 0)
@@ -334,7 +313,7 @@ func infoQuorate(a *Admin, _ *transport.Session, f *fields) {
 		f.add("disk_full", d.Full())
 	}
 	for _, g := range a.groupFigures() {
-		f.add("group"+g.Group, fmt.Sprintf("state=%s,serving=%v,term=%d,last=%d,commit=%d,applied=%d,chain=%016x,keys=%.0f,log_bytes=%.0f",
-			strings.ToLower(g.State), g.Serving, g.Term, g.LastIndex, g.CommitIndex, g.machineIndex, g.chain, g.Keys, g.LogBytes))
+		f.add("group"+g.Group, fmt.Sprintf("state=%s,serving=%v,term=%d,last=%d,commit=%d,applied=%d,chain=%016x,keys=%.0f,log_bytes=%.0f,used_memory=%d",
+			strings.ToLower(g.State), g.Serving, g.Term, g.LastIndex, g.CommitIndex, g.machineIndex, g.chain, g.Keys, g.LogBytes, g.used))
 	}
 }

@@ -106,6 +106,11 @@ var badLines = []struct{ line, want string }{
 	{"maxmemory 1zb", "argument must be a memory value"},
 	{"maxmemory 10%", "argument must be a memory value"},
 	{"maxmemory 1.5gb", "argument must be a memory value"},
+	{"maxmemory-clients 1zb", "argument must be a memory or percent value"},
+	{"maxmemory-clients x%", "argument must be a memory or percent value"},
+	{"maxmemory-clients 101%", "percentage argument must be less or equal to 100"},
+	{"maxmemory-samples 0", "argument must be between 1 and 2147483647 inclusive"},
+	{"maxmemory-eviction-tenacity 101", "argument must be between 0 and 100 inclusive"},
 	{"appendfsync foo", "argument(s) must be one of the following: everysec, always, no"},
 	{"loglevel foo", "argument(s) must be one of the following: debug, verbose, notice, warning"},
 	{"enable-debug-command maybe", "argument(s) must be one of the following: no, yes, local"},
@@ -144,7 +149,6 @@ func TestBadLines(t *testing.T) {
 
 func TestUnsupported(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
-		{"maxmemory 1gb", "maxmemory is not supported yet: only '0' is accepted"},
 		{"requirepass secret", "requirepass is not supported yet"},
 		{"replica-read-only no", "replica-read-only is not supported yet: only 'yes' is accepted"},
 		{"unixsocket /tmp/x", "Bad directive or wrong number of arguments"},

@@ -48,7 +48,14 @@ type Settings struct {
 	ClientOutputBufferLimit [OutputClasses]OutputLimit
 	SlowlogLogSlowerThan    int64 // microseconds
 	SlowlogMaxLen           int64
-	MaxMemory               int64 // bytes
+
+	// Memory.
+	MaxMemory         int64 // bytes
+	MaxMemoryPolicy   string
+	MaxMemorySamples  int64
+	MaxMemoryTenacity int64 // 0 to 100
+	LFULogFactor      int64
+	LFUDecayTime      int64 // minutes
 
 	// Encodings of small values.
 	HashMaxListpackEntries int64

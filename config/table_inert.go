@@ -1,6 +1,11 @@
 package config
 
-import "math"
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+)
 
 // Shapes of directives that nothing reads.
 func inertBool(name string) value {
@@ -17,6 +22,35 @@ func inertInt(name string, min, max int64) value {
 func inertMemory(name string) value {
 	return inert{name: name, parse: canonicalInt(memoryParser(0, math.MaxInt64))}
 }
+
+// inertPercent is a number of bytes or, with a percent sign, a share of maxmemory.
+func inertPercent(name string) value {
+	bytes := canonicalInt(memoryParser(0, math.MaxInt64))
+	return inert{name: name, parse: func(arg string) (string, error) {
+		number, percent := strings.CutSuffix(arg, "%")
+		if !percent {
+			n, err := bytes(arg)
+			if errors.Is(err, errNotMemory) {
+				err = errNotPercent
+			}
+			return n, err
+		}
+		n, err := strconv.ParseUint(number, 10, 63)
+		if err != nil {
+			return "", errNotPercent
+		}
+		if n > 100 {
+			return "", errAboveAll
+		}
+		return strconv.FormatUint(n, 10) + "%", nil
+	}}
+}
+
+// Error texts of Redis 7.0 for sizes that may be percentages.
+var (
+	errNotPercent = errors.New("argument must be a memory or percent value")
+	errAboveAll   = errors.New("percentage argument must be less or equal to 100")
+)
 
 func canonicalInt(parse func(string) (int64, error)) func(string) (string, error) {
 	return func(arg string) (string, error) {
@@ -81,16 +115,10 @@ var inertTable = []directive{
 		doc: "No effect: payloads are always checked in full."},
 
 	// Memory limits.
-	{name: "maxmemory-policy", def: "noeviction", flags: unsupported,
-		value: inertEnum("maxmemory-policy", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
-			"allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"),
-		doc: "What is evicted when maxmemory is reached."},
-	{name: "maxmemory-samples", def: "5", flags: cosmetic, value: inertInt("maxmemory-samples", 1, maxInt),
-		doc: "No effect while maxmemory is 0."},
-	{name: "lfu-log-factor", def: "10", flags: cosmetic, value: inertInt("lfu-log-factor", 0, maxInt),
-		doc: "No effect while maxmemory-policy is noeviction."},
-	{name: "lfu-decay-time", def: "1", flags: cosmetic, value: inertInt("lfu-decay-time", 0, maxInt),
-		doc: "No effect while maxmemory-policy is noeviction."},
+	{name: "maxmemory-clients", def: "0", flags: cosmetic, value: inertPercent("maxmemory-clients"),
+		doc: "No effect: clients have limits of their own, see client-query-buffer-limit and client-output-buffer-limit."},
+	{name: "replica-ignore-maxmemory", aliases: []string{"slave-ignore-maxmemory"}, def: "yes", flags: cosmetic, value: inertBool("replica-ignore-maxmemory"),
+		doc: "No effect: only the leader of a group evicts."},
 	{name: "lazyfree-lazy-eviction", def: "no", flags: cosmetic, value: inertBool("lazyfree-lazy-eviction"),
 		doc: "No effect: freeing is the garbage collector's work, never a client's wait."},
 	{name: "lazyfree-lazy-expire", def: "no", flags: cosmetic, value: inertBool("lazyfree-lazy-expire"),

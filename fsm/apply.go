@@ -28,7 +28,8 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.now = max(m.now, h.Time)
 	m.index = index
 	m.mix(data)
-	m.step = 0
+	m.step, m.deny = 0, 0
+	m.setClock()
 	defer m.catch(&err)
 	m.expireDue(h.Expire)
 	seed := NewRand(h.Seed)
@@ -68,6 +69,12 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	return nil
 }
 
+// setClock makes the machine's time that of accesses from now on.
+func (m *Machine) setClock() {
+	m.seen = seenAt(m.now, m.memory.Load())
+	m.ks.Fresh = m.seen.fresh()
+}
+
 // keepOps is the number of steps above which room for them isn't kept.
 const keepOps = 4096
 
@@ -99,6 +106,10 @@ func (m *Machine) runOp(op *Op, reply *resp.Writer, seed *Rand, last uint64) {
 			reply.Buf = m.redirect(reply.Buf, uint16(slot))
 			return
 		}
+		if m.deny > 0 && m.refuses(op.Cmd) {
+			reply.Error(errOOM)
+			return
+		}
 		m.runCmd(op, reply, seed)
 	}
 }
@@ -114,6 +125,10 @@ func (m *Machine) runTx(tx []Op, slot int, reply *resp.Writer, seed *Rand) {
 		}
 		return
 	}
+	if m.deny > 0 && m.refusesTx(tx) {
+		reply.Error(errExecOOM)
+		return
+	}
 	reply.Array(len(tx))
 	for i := range tx {
 		if tx[i].Raw != nil {
@@ -125,7 +140,7 @@ func (m *Machine) runTx(tx []Op, slot int, reply *resp.Writer, seed *Rand) {
 }
 
 func (m *Machine) runCmd(op *Op, reply *resp.Writer, seed *Rand) {
-	call := WriteCall{ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m}}
+	call := WriteCall{ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen}}
 	if op.Cmd.Write == nil {
 		// A read draws from its own numbers: replicas that only see the
 		// writes must be at the same place in the entry's.
@@ -139,6 +154,7 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, seed *Rand) {
 			return
 		}
 		op.Cmd.Write(&call)
+		m.ks.Settle()
 	}
 	m.Stats.Hits.Add(call.hits)
 	m.Stats.Misses.Add(call.misses)
@@ -178,6 +194,7 @@ func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
 		}
 	}()
 	call := ReadCall{Writer: u.Reply, now: max(now, m.now), m: m, rand: Rand{seed}}
+	call.seen = seenAt(call.now, m.memory.Load())
 	m.warmOps(u.Ops)
 	for i := range u.Ops {
 		op := &u.Ops[i]

@@ -19,6 +19,8 @@ type ReadCall struct {
 	now  int64 // Unix ms; a key whose expiry is not after now is gone
 	m    *Machine
 	rand Rand
+	seen seen
+	luck Rand // for the counting of accesses alone: replicas needn't agree on it
 
 	hits, misses int64
 	// aged is set when a key counted as gone by now but not yet by the time
@@ -61,8 +63,19 @@ func (c *ReadCall) alive(e *keyspace.Entry) *keyspace.Entry {
 	return e
 }
 
-// find is peek, counted in keyspace_hits and keyspace_misses.
+// find is peek, counted in keyspace_hits and keyspace_misses, and an access to
+// the key.
 func (c *ReadCall) find(key []byte) *keyspace.Entry {
+	e := c.look(key)
+	if e != nil {
+		c.touch(e)
+	}
+	return e
+}
+
+// look is find for a command that asks about the key, not for its value, and
+// leaves the time of its last access alone.
+func (c *ReadCall) look(key []byte) *keyspace.Entry {
 	e := c.peek(key)
 	if e == nil {
 		c.misses++
@@ -106,7 +119,8 @@ func (c *WriteCall) modifyIn(db int, slot uint16, key []byte) *keyspace.Entry {
 		c.m.expire(db, slot, key)
 		return nil
 	}
-	c.m.ks.Touch(slot)
+	c.touch(e)
+	c.m.ks.Modify(db, slot, e)
 	return e
 }
 

@@ -216,7 +216,7 @@ func pexpiretime(c *ReadCall) { c.replyExpiry(0, false) }
 // replyExpiry replies how long after base (Unix ms) the key expires. Seconds
 // are rounded to the nearest.
 func (c *ReadCall) replyExpiry(base int64, seconds bool) {
-	e := c.find(c.Args[1])
+	e := c.look(c.Args[1])
 	if e == nil {
 		c.Int(-2)
 		return

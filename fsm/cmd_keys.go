@@ -1,6 +1,9 @@
 package fsm
 
-import "github.com/quorate/quorate/command"
+import (
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm/keyspace"
+)
 
 // keyCommands are the commands that work on a key whatever its value is.
 // Handlers that need room of their own stand in the other cmd_keys files and
@@ -37,7 +40,7 @@ var keyCommands = []*Command{
 		Syntax:  "key",
 		Summary: "Returns the type of the value at a key.",
 	}},
-	{Read: exists, Spec: command.Spec{
+	{Read: touch, Spec: command.Spec{
 		Name: "TOUCH", Arity: -2, Flags: command.ReadOnly | command.Fast, ACL: command.Keyspace,
 		Keys:  command.AllArgs(command.KeyRO),
 		Group: "generic", Since: "3.2.1", Complexity: "O(N) where N is the number of keys",
@@ -162,12 +165,17 @@ func del(c *WriteCall) {
 	c.Int(n)
 }
 
-// exists implements EXISTS key [key ...] and TOUCH. Reply: how many of the keys
-// are there, one given twice counted twice.
-func exists(c *ReadCall) {
+// exists implements EXISTS key [key ...]. Reply: how many of the keys are there,
+// one given twice counted twice.
+func exists(c *ReadCall) { c.countKeys(c.look) }
+
+// touch implements TOUCH key [key ...], which is EXISTS and an access to the keys.
+func touch(c *ReadCall) { c.countKeys(c.find) }
+
+func (c *ReadCall) countKeys(lookup func(key []byte) *keyspace.Entry) {
 	n := int64(0)
 	for _, key := range c.Args[1:] {
-		if c.find(key) != nil {
+		if lookup(key) != nil {
 			n++
 		}
 	}
@@ -176,7 +184,7 @@ func exists(c *ReadCall) {
 
 // typeOf implements TYPE key. Reply: the type, or "none" if the key is missing.
 func typeOf(c *ReadCall) {
-	if e := c.find(c.Args[1]); e != nil {
+	if e := c.look(c.Args[1]); e != nil {
 		c.Simple(e.Kind().String())
 		return
 	}

@@ -5,7 +5,7 @@ import "github.com/quorate/quorate/fsm/keyspace"
 // object returns the entry that a subcommand of OBJECT asks about, or nil after
 // it has replied null.
 func (c *ReadCall) object() *keyspace.Entry {
-	e := c.find(c.Args[2])
+	e := c.look(c.Args[2])
 	if e == nil {
 		c.Null()
 	}
@@ -45,19 +45,30 @@ func refcount(e *keyspace.Entry) int64 {
 	return 1
 }
 
-// objectIdletime implements OBJECT IDLETIME key. The time of the last access is
-// not kept, so there is nothing true to reply for a key that exists.
+// objectIdletime implements OBJECT IDLETIME key. Reply: the seconds since the
+// last access to the key, as far as this node knows (a replica knows of no
+// reads but its own), or null if the key is missing.
 func objectIdletime(c *ReadCall) {
-	if c.object() != nil {
+	e := c.object()
+	switch {
+	case e == nil:
+	case c.seen.lfu != nil:
 		c.Error(errNoIdleTime)
+	default:
+		c.Int(idle(e.Access(), c.seen.word))
 	}
 }
 
-// objectFreq implements OBJECT FREQ key. Frequencies are not kept either, which
-// is what Redis replies too unless an LFU policy is set.
+// objectFreq implements OBJECT FREQ key. Reply: how often the key is accessed,
+// on a logarithmic scale from 0 to 255, or null if the key is missing.
 func objectFreq(c *ReadCall) {
-	if c.object() != nil {
+	e := c.object()
+	switch {
+	case e == nil:
+	case c.seen.lfu == nil:
 		c.Error(errNoFrequencies)
+	default:
+		c.Int(int64(c.seen.lfu.frequency(e.Access(), c.seen.word)))
 	}
 }
 
@@ -65,8 +76,8 @@ func objectFreq(c *ReadCall) {
 func objectHelp(c *ReadCall) {
 	c.help("OBJECT",
 		"ENCODING <key>", "How the value is represented in memory.",
-		"FREQ <key>", "How often the key is accessed, on a logarithmic scale. Not available.",
-		"IDLETIME <key>", "Seconds since the key was last accessed. Not available.",
+		"FREQ <key>", "How often the key is accessed, on a logarithmic scale. Needs an LFU policy.",
+		"IDLETIME <key>", "Seconds since the key was last accessed. Not with an LFU policy.",
 		"REFCOUNT <key>", "How many references to the value there are.",
 	)
 }

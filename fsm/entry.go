@@ -18,6 +18,7 @@ import (
 //	#q1 <time> <seed> <origin> <sequence> <expire> <applied> <chain>\r\n   always first
 //	#watch <index>\r\n                                   before a MULTI
 //	#slot <slot>\r\n                                     before a MULTI, of its keys
+//	#evict\r\n                                         before a DEL, see evict.go
 //	#<internal command> <arguments>\r\n                  see internal.go
 //	*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n            and so on
 //
@@ -103,7 +104,7 @@ func appendOp(dst []byte, op *Op, db int, now int64) ([]byte, int) {
 	if op.Cmd == nil || op.Cmd.Write == nil {
 		return dst, db
 	}
-	if op.Args[0][0] == '#' {
+	if op.Cmd != evictCommand && op.Args[0][0] == '#' {
 		dst = append(dst, bytes.Join(op.Args, []byte(" "))...)
 		return append(dst, '\r', '\n'), db
 	}
@@ -113,6 +114,9 @@ func appendOp(dst []byte, op *Op, db int, now int64) ([]byte, int) {
 		dst = redcon.AppendBulkString(dst, "SELECT")
 		dst = redcon.AppendBulkString(dst, n)
 		db = op.DB
+	}
+	if op.Cmd == evictCommand {
+		dst = append(dst, evictLine+"\r\n"...)
 	}
 	args := op.Args
 	if op.Cmd.Log != nil {
@@ -155,7 +159,7 @@ func ParseHeader(data []byte) (h Header, rest []byte, err error) {
 // them, appended to ops. The arguments are slices of data.
 func parseOps(ops []loggedOp, data []byte, databases int) (_ []loggedOp, err error) {
 	var arena [][]byte // arguments of many commands, in few allocations
-	db, watch, slot := 0, int64(-1), -1
+	db, watch, slot, evict := 0, int64(-1), -1, false
 	var tx *loggedOp
 	for len(data) > 0 {
 		var args [][]byte
@@ -188,6 +192,13 @@ func parseOps(ops []loggedOp, data []byte, databases int) (_ []loggedOp, err err
 			if slot, err = strconv.Atoi(string(args[1])); err != nil || slot < 0 || slot >= hashslot.Count {
 				return nil, fmt.Errorf("%w: %q", ErrEntry, args)
 			}
+		case name == evictLine && len(args) == 1 && tx == nil:
+			evict = true
+		case evict && name == "DEL" && len(args) > 1:
+			ops = append(ops, loggedOp{op: Op{Cmd: evictCommand, Args: args, DB: db}})
+			evict = false
+		case evict:
+			return nil, fmt.Errorf("%w: %.40q behind %s", ErrEntry, args, evictLine)
 		case name == "SELECT" && len(args) == 2:
 			if db, err = strconv.Atoi(string(args[1])); err != nil || db < 0 || db >= databases {
 				return nil, fmt.Errorf("%w: database %q", ErrEntry, args[1])

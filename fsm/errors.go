@@ -94,7 +94,10 @@ const (
 	errSwapFirst     = "ERR invalid first DB index"
 	errSwapSecond    = "ERR invalid second DB index"
 	errNoFrequencies = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
-	errNoIdleTime    = "ERR idle time is not tracked"
+	errNoIdleTime    = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+
+	errOOM     = "OOM command not allowed when used memory > 'maxmemory'."
+	errExecOOM = "EXECABORT Transaction discarded because of: " + errOOM
 )
 
 // errExpireTime is the reply to an expiry that overflows or must not be

@@ -20,9 +20,12 @@ type Machine struct {
 	chain uint64          // rolling digest over entries and changes
 	ops   []loggedOp      // room for the steps of an entry
 	step  int             // write commands of the running entry so far
+	deny  int64           // bytes above which the running entry's commands are refused memory; 0: never
+	seen  seen            // left behind at the keys of the running entry
 	skip  map[Poison]bool // steps that are left out: see poison.go
 
 	watches Watches
+	memory  *Memory
 
 	redirect func(dst []byte, slot uint16) []byte
 
@@ -35,7 +38,7 @@ type Machine struct {
 
 // Stats are counters of this process, not part of the replicated state.
 type Stats struct {
-	Hits, Misses, Expired, Changes, Panics atomic.Int64
+	Hits, Misses, Expired, Evicted, Changes, Panics atomic.Int64
 }
 
 // Options configure a machine.
@@ -47,11 +50,13 @@ type Options struct {
 	Redirect func(dst []byte, slot uint16) []byte
 	// Skip are steps that panicked before and are left out.
 	Skip []Poison
+	// Memory tells what may be used; nil: no limit.
+	Memory *Memory
 }
 
 // New returns an empty machine.
 func New(o Options) *Machine {
-	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, Stats: &Stats{}}
+	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{}}
 	if o.Cluster {
 		m.owned = &SlotSet{}
 	}
@@ -84,7 +89,7 @@ func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
 // TakeOver gives a machine that was just restored what belongs to this process
 // and not to the replicated state: the watches, the hooks, the counters.
 func (m *Machine) TakeOver(old *Machine) {
-	m.watches, m.redirect, m.Events = old.watches, old.redirect, old.Events
+	m.watches, m.redirect, m.Events, m.memory = old.watches, old.redirect, old.Events, old.memory
 	m.Stats = old.Stats
 }
 

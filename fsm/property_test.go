@@ -77,6 +77,8 @@ type trio struct {
 	proto   int
 	epoch   uint64
 	watch   *Watch
+	memory  Memory // of the leader
+	evictor *Evictor
 	last    []byte // the entry that was applied last
 }
 
@@ -90,14 +92,16 @@ const roundEntries = 250
 
 func newTrio(t *testing.T, seed uint64, done map[*Command]bool) *trio {
 	r := rand.New(rand.NewPCG(seed, 2))
-	x := &trio{t: t, r: r, g: newGenerator(r), now: scriptTime, done: done}
+	x := &trio{t: t, r: r, g: newGenerator(r), evictor: NewEvictor(seed), now: scriptTime, done: done}
 	x.options = Options{Databases: 3, Cluster: r.IntN(4) == 0,
 		Redirect: func(dst []byte, slot uint16) []byte { return fmt.Appendf(dst, "-MOVED %d 127.0.0.1:1\r\n", slot) }}
 	if x.options.Cluster {
 		x.options.Databases = 1 // as a server in cluster mode has
 		x.g.clustered, x.g.dbs = true, 1
 	}
-	x.leader, x.follower, x.latecomer = New(x.options), New(x.options), New(x.options)
+	withMemory := x.options
+	withMemory.Memory = &x.memory
+	x.leader, x.follower, x.latecomer = New(withMemory), New(x.options), New(x.options)
 	x.listen(x.leader, 0)
 	x.listen(x.follower, 1)
 	x.listen(x.latecomer, 2)
@@ -150,6 +154,9 @@ func (x *trio) entry(ops ...Op) {
 	}
 
 	var units []*Unit
+	if x.r.IntN(8) == 0 {
+		units = append(units, &Unit{Ops: x.evict()})
+	}
 	if watched := x.watched(&applied); watched != nil {
 		units = append(units, &Unit{Ops: append([]Op{*watched}, x.ops()...)})
 	}
@@ -188,6 +195,9 @@ func (x *trio) apply(data []byte, units []*Unit) {
 	must(x.leader, bytes.Clone(data), units)
 	must(x.follower, bytes.Clone(data), nil)
 	others := []*Machine{x.follower}
+	if used, counted := x.leader.ks.Used(), x.leader.ks.Recount(); used != counted {
+		x.t.Fatalf("%d bytes are used, counted anew %d, after %q", used, counted, x.last)
+	}
 	if x.away {
 		x.missed = append(x.missed, missedEntry{x.index, bytes.Clone(data)})
 	} else {
@@ -197,6 +207,9 @@ func (x *trio) apply(data []byte, units []*Unit) {
 	for i, m := range others {
 		if m.Chain() != x.leader.Chain() {
 			x.t.Fatalf("replica %d: the digest differs after %q", i+1, x.last)
+		}
+		if m.Used() != x.leader.Used() { // which was counted anew
+			x.t.Fatalf("replica %d: %d bytes are used, the leader has %d after %q", i+1, m.Used(), x.leader.Used(), x.last)
 		}
 		if !slices.Equal(x.events[0], x.events[i+1]) {
 			x.t.Fatalf("replica %d: events differ after %q:\n%s\n%s", i+1, x.last, x.events[0], x.events[i+1])
@@ -246,6 +259,14 @@ func (x *trio) limit() Op {
 	name := limitNames[x.r.IntN(len(limitNames)-1)]
 	values := []int{0, 1, 2, 3, 5, 8, 16, 64, 128, 512, -1, -2, -5, math.MaxInt, math.MinInt}
 	return Limit(name, values[x.r.IntN(len(values))])
+}
+
+// evict puts a limit of memory in force on the leader, which no other replica
+// knows, and returns what it makes of that.
+func (x *trio) evict() []Op {
+	x.memory.Store(MemoryLimit{Max: max(x.leader.Used()-x.r.Int64N(3000)+500, 1), Policy: Policy(x.r.IntN(len(policyNames))),
+		Samples: x.r.IntN(8), Tenacity: x.r.IntN(2), LogFactor: x.r.IntN(2), DecayTime: x.r.IntN(2)})
+	return x.evictor.Evict(x.leader, x.memory.Load(), 0, x.now).Ops
 }
 
 // own hands the group random slots, mostly all, of a newer or older epoch.
@@ -316,7 +337,7 @@ func (x *trio) replies(u *Unit) {
 	rest := u.Reply.Buf
 	for i := range u.Ops {
 		op := &u.Ops[i]
-		if op.Cmd != nil && op.Args[0][0] == '#' {
+		if op.Cmd == evictCommand || op.Cmd != nil && op.Args[0][0] == '#' {
 			continue // the group's own, without a reply
 		}
 		if len(rest) == 0 {

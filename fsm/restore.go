@@ -47,6 +47,10 @@ func Restore(r io.Reader, o Options) (*Machine, error) {
 					return nil, fmt.Errorf("%w: field %s twice", ErrSnapshot, name)
 				}
 				own[name] = string(rec.Text)
+				if name == auxTime { // the keys, which follow, were accessed then as far as is known
+					m.now, _ = strconv.ParseInt(own[name], 10, 64) // checked at the end
+					m.setClock()
+				}
 				d.Limits = nil // what we have written comes back as it was
 			}
 		case rdb.KeyValue:
@@ -66,6 +70,7 @@ func (m *Machine) restoreKey(rec *rdb.Record) error {
 		return fmt.Errorf("%w: key %.80q twice in database %d", ErrSnapshot, rec.Key, rec.DB)
 	}
 	m.ks.Set(rec.DB, slot, rec.Key, rec.Value, false)
+	m.ks.Settle()
 	if rec.ExpireAt != 0 {
 		m.ks.SetExpire(rec.DB, slot, rec.Key, rec.ExpireAt)
 	}

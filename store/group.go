@@ -70,6 +70,7 @@ type Group struct {
 	logBytes  atomic.Int64 // applied since the last snapshot
 	logCount  atomic.Int64
 	snapshots snapshots
+	evict     evictions
 	wg        sync.WaitGroup
 	stopped   chan struct{}
 	closing   sync.Once
@@ -98,6 +99,7 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 	g.expiring.Store(true)
 	g.queue.init(o.QueueBytes)
 	g.snapshots.init()
+	g.evict.init(newOrigin())
 	o.Replica.FSM = groupFSM{g}
 	o.Replica.OnLeader = g.onLeader
 	o.Replica.OnFollower = g.onFollower
@@ -108,8 +110,9 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 	}
 	g.Replica = r
 	// Owned by Group. They stop when g.stopped closes; Close waits.
-	g.wg.Add(3)
+	g.wg.Add(4)
 	go g.proposeLoop()
+	go g.evictLoop()
 	go g.expireLoop()
 	go g.snapshotLoop()
 	return g, nil

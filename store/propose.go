@@ -37,6 +37,9 @@ func (g *Group) propose(u *fsm.Unit) error {
 	if u.Reply == nil {
 		u.Reply = &resp.Writer{Discard: true}
 	}
+	if g.refused(u) {
+		return nil
+	}
 	mark := len(u.Reply.Buf)
 	q := g.requests.Get().(*request)
 	q.unit, q.bytes = u, size
@@ -145,7 +148,8 @@ const expirePerEntry, expirePerTick = 20, 2000
 
 // build makes an entry of the requests, all of them unless one holds a
 // transaction with watched keys: that one begins an entry of its own, since its
-// decision holds for the state as it is now. It returns what is left.
+// decision holds for the state as it is now. Keys that must be evicted first may
+// need an entry of their own, too. It returns what is left.
 func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) {
 	g.seq++
 	now := g.now()
@@ -156,6 +160,7 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 	if w, ok := reqs[0].unit.Watched(); ok && !g.machine.WatchHolds(w, now) {
 		w.Break()
 	}
+	room, alone := g.makeRoom(reqs, now)
 	g.mu.RUnlock()
 
 	h := fsm.Header{Time: now, Seed: rand.Uint64(), Origin: g.origin, Seq: g.seq, Applied: applied, Chain: chain}
@@ -175,6 +180,14 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 	dst = fsm.AppendHeader(dst, h)
 	b.head = append([]byte(nil), dst...)
 	db := 0
+	if len(room) > 0 {
+		u := ownUnit(room)
+		dst, db = fsm.AppendUnit(dst, u, db, now, applied)
+		b.units = append(b.units, u)
+		if alone {
+			return b, dst, reqs
+		}
+	}
 	for i, q := range reqs {
 		if w, ok := q.unit.Watched(); ok {
 			if i > 0 {

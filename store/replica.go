@@ -46,7 +46,7 @@ type ReplicaOptions struct {
 	// Timeout is the heartbeat and election timeout; the default is 300 ms.
 	// Shorter detects a dead leader sooner and mistakes a pause for a death.
 	Timeout time.Duration
-	// CacheBytes bounds the entries kept in memory; the default is 8 MiB.
+	// CacheBytes bounds the entries kept in memory; the default is 4 MiB.
 	CacheBytes int
 
 	// SnapshotEntries makes the library take a snapshot every so many entries;
@@ -93,7 +93,7 @@ func OpenReplica(o ReplicaOptions) (*Replica, error) {
 		o.Timeout = 300 * time.Millisecond
 	}
 	if o.CacheBytes == 0 {
-		o.CacheBytes = 8 << 20
+		o.CacheBytes = 4 << 20
 	}
 	if err := o.Files.check(o.Logger); err != nil {
 		return nil, err

@@ -186,9 +186,11 @@ func (nobody) Unlock() {}
 
 // ResetStats sets the counters of this process to zero.
 func (g *Group) ResetStats() {
+	g.evict.reset()
 	g.View(func(m *fsm.Machine) {
 		m.Stats.Hits.Store(0)
 		m.Stats.Misses.Store(0)
 		m.Stats.Expired.Store(0)
+		m.Stats.Evicted.Store(0)
 	})
 }

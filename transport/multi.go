@@ -67,6 +67,10 @@ func (s *Session) enqueue(node *Node, args [][]byte, slot int) {
 		s.direct(func() { s.Simple("QUEUED") })
 		return
 	}
+	if s.outOfMemory(slot) {
+		s.reject(node, errOOM)
+		return
+	}
 	size := 0
 	for _, a := range args {
 		size += len(a)
@@ -90,6 +94,18 @@ func (s *Session) enqueue(node *Node, args [][]byte, slot int) {
 	}
 	s.tx.queue = append(s.tx.queue, queuedCommand{node, copied, slot})
 	s.direct(func() { s.Simple("QUEUED") })
+}
+
+// outOfMemory reports whether the group of the transaction, as far as that is
+// known, refuses commands for want of memory. A queue takes memory whatever is
+// in it, so Redis then queues nothing at all.
+func (s *Session) outOfMemory(slot int) bool {
+	router := s.srv.opts.Router
+	if slot = max(slot, s.tx.slot); slot < 0 && router.Cluster() {
+		return false
+	}
+	g, ok := router.Local(max(slot, 0)).(interface{ OutOfMemory() bool })
+	return ok && g.OutOfMemory()
 }
 
 // enqueueIn is enqueue in cluster mode, where a transaction has one slot.

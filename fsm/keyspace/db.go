@@ -12,6 +12,8 @@ type Entry struct {
 	key  string
 	at   int64 // expiry, Unix ms; 0: none
 	heap int32 // place in the expiry heap plus one; 0: none
+
+	access uint32 // see access.go
 }
 
 // Key returns the key.
@@ -25,6 +27,7 @@ type DB struct {
 	slots   []Dense[Entry] // nil while the database was never written
 	keys    int
 	expires int
+	used    int64   // bytes, by Entry.MemUsage, of all entries but those that are open
 	tree    []int32 // Fenwick tree over the slots' key counts, for random keys
 }
 

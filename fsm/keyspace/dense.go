@@ -82,6 +82,9 @@ func (d *Dense[E]) Find(key []byte) int {
 
 // Add appends e, whose key must not be present, and returns its position.
 func (d *Dense[E]) Add(e E) int {
+	if len(d.items) == cap(d.items) {
+		d.grow()
+	}
 	d.items = append(d.items, e)
 	pos := len(d.items) - 1
 	switch {
@@ -130,6 +133,16 @@ func (d *Dense[E]) Reserve(n int) {
 	items := make([]E, len(d.items), n)
 	copy(items, d.items)
 	d.items = items
+}
+
+// grow makes room for more elements: for a quarter more, where append would
+// double. Of the keyspace's dictionaries there are thousands, and the room that
+// none of them needs would be the largest part of their memory.
+func (d *Dense[E]) grow() {
+	n := len(d.items)
+	items := append([]E(nil), make([]E, n+max(n/4, 2))...) // all of what the allocator rounds up to
+	copy(items, d.items)
+	d.items = items[:n]
 }
 
 // shrink gives memory back when three quarters of it are unused.

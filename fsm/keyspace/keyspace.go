@@ -6,10 +6,13 @@ import "slices"
 // expiries. Reads may run beside each other; a change needs the keyspace alone.
 type Keyspace struct {
 	Limits Limits
+	Fresh  uint32 // what is known about the accesses to a key that is new
 
-	dbs   []*DB
-	due   expires
-	hooks []*beforeWrite
+	dbs    []*DB
+	due    expires
+	hooks  []*beforeWrite
+	opened []opened
+	moves  uint64 // counts what may move entries in memory
 }
 
 // beforeWrite is a hook. It is compared by address.
@@ -54,21 +57,25 @@ func (ks *Keyspace) Touch(slot uint16) {
 }
 
 // Set gives key a value, which the keyspace takes over. A key that exists
-// keeps its expiry if keepTTL is set and loses it otherwise.
+// keeps its expiry if keepTTL is set and loses it otherwise. Settle must follow.
 func (ks *Keyspace) Set(db int, slot uint16, key []byte, v Value, keepTTL bool) {
 	ks.Touch(slot)
 	d := ks.dbs[db]
 	d.init()
 	if i := d.slots[slot].Find(key); i >= 0 {
 		e := d.slots[slot].At(i)
+		ks.open(d, slot, e)
 		e.Value = v
 		if !keepTTL {
 			ks.persist(d, e)
 		}
 		return
 	}
-	d.slots[slot].Add(Entry{key: string(key), Value: v})
+	i := d.slots[slot].Add(Entry{key: string(key), Value: v, access: ks.Fresh&accessMask | openBit})
 	d.count(slot, 1)
+	ks.moves++
+	e := d.slots[slot].At(i)
+	ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.key})
 }
 
 // Delete removes key and reports whether it was there.
@@ -83,6 +90,8 @@ func (ks *Keyspace) Delete(db int, slot uint16, key []byte) bool {
 		return false
 	}
 	ks.Touch(slot)
+	d.forget(dict.At(i))
+	ks.moves++
 	ks.persist(d, dict.At(i))
 	if from := dict.Delete(i); from != i {
 		if moved := dict.At(i); moved.heap != 0 {

@@ -1,13 +1,43 @@
 package keyspace
 
-// entryCost is an estimate of what an entry of the keyspace takes beside its
-// key and value: itself, its index cell, rounding of the key's allocation.
-const entryCost = 56 + 16 + 8
+import "math/bits"
+
+// The memory that keys and values take is estimated, not measured: the number
+// is a function of the state alone, so replicas agree on it whatever their
+// allocators do and however they came to the state. It is kept up to date as
+// keys change. A value that is about to change is taken out of the sum (open)
+// and counted again when the command that changes it has ended (Settle).
+
+const (
+	// entryCost is what an entry of the keyspace takes beside its key and
+	// value: itself and its place in the index, with the spare room of both.
+	entryCost = 56 + 7 + 17
+	// expiryCost is what an expiry takes in the heap of expiries.
+	expiryCost = 16 + 4
+)
+
+// NewKeyCost is about what a small new key takes beside its bytes.
+const NewKeyCost = entryCost + 32
+
+// allocated returns about what the allocator sets aside for n bytes.
+func allocated(n int) int {
+	switch {
+	case n <= 0:
+		return 0
+	case n <= 8:
+		return 8
+	case n <= 256:
+		return (n + 15) &^ 15
+	}
+	// Size classes lie about an eighth of their size apart.
+	step := 1 << (bits.Len(uint(n-1)) - 4)
+	return (n + step - 1) &^ (step - 1)
+}
 
 // MemUsage estimates the bytes of memory that the key and its value take. It
-// depends on them and the encoding only, not on how they came to be.
+// depends on them and the encoding only, not on how they came to be. O(1).
 func (e *Entry) MemUsage() int {
-	n := entryCost + len(e.key)
+	n := entryCost + allocated(len(e.key))
 	switch e.Kind() {
 	case KindList:
 		return n + e.List().MemUsage()
@@ -23,5 +53,118 @@ func (e *Entry) MemUsage() int {
 	if _, ok := e.Int(); ok {
 		return n
 	}
-	return n + e.StrLen()
+	return n + allocated(e.StrLen())
+}
+
+// opened is an entry that is not counted at the moment.
+type opened struct {
+	db    *DB
+	slot  uint16
+	moves uint64 // Keyspace.moves when entry was right
+	entry *Entry
+	key   string
+}
+
+// Modify announces that the entry of a key is about to be changed in place.
+// Settle must follow when it is done.
+func (ks *Keyspace) Modify(db int, slot uint16, e *Entry) {
+	ks.Touch(slot)
+	ks.open(ks.dbs[db], slot, e)
+}
+
+// open takes an entry out of the sum until Settle.
+func (ks *Keyspace) open(d *DB, slot uint16, e *Entry) {
+	if e.access&openBit == 0 {
+		d.used -= int64(e.MemUsage())
+		e.access |= openBit
+		ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.key})
+	}
+}
+
+// Settle counts what was set or modified since the last call. Everything that
+// changes the keyspace calls it at its end, before anybody asks for Used.
+func (ks *Keyspace) Settle() {
+	if len(ks.opened) == 0 {
+		return
+	}
+	for i := range ks.opened {
+		o := &ks.opened[i]
+		e := o.entry
+		if o.moves != ks.moves {
+			e = o.db.Find(o.slot, keyBytes(o.key)) // it may lie elsewhere, or be gone
+		}
+		if e != nil && e.access&openBit != 0 {
+			e.access &^= openBit
+			o.db.used += int64(e.MemUsage())
+		}
+	}
+	if cap(ks.opened) > keepOpened {
+		ks.opened = nil
+		return
+	}
+	clear(ks.opened)
+	ks.opened = ks.opened[:0]
+}
+
+// keepOpened is the number of entries above which room for them isn't kept.
+const keepOpened = 1024
+
+// forget takes an entry that is about to be deleted out of the sum.
+func (d *DB) forget(e *Entry) {
+	if e.access&openBit == 0 {
+		d.used -= int64(e.MemUsage())
+	}
+}
+
+// Used estimates the bytes of memory that all keys and values take.
+func (ks *Keyspace) Used() (bytes int64) {
+	for _, d := range ks.dbs {
+		bytes += d.used + int64(d.expires)*expiryCost
+	}
+	return bytes
+}
+
+// Recount computes what Used returns by looking at every key: for tests.
+func (ks *Keyspace) Recount() (bytes int64) {
+	for _, d := range ks.dbs {
+		if d.keys == 0 {
+			continue
+		}
+		for slot := range d.slots {
+			for i := range d.slots[slot].items {
+				e := &d.slots[slot].items[i]
+				bytes += int64(e.MemUsage())
+				if e.heap != 0 {
+					bytes += expiryCost
+				}
+			}
+		}
+	}
+	return bytes
+}
+
+// Cost estimates the bytes that deleting the entry would free.
+func (e *Entry) Cost() int64 {
+	if e.heap != 0 {
+		return int64(e.MemUsage()) + expiryCost
+	}
+	return int64(e.MemUsage())
+}
+
+// Volatile returns the number of keys with an expiry, in all databases.
+func (ks *Keyspace) Volatile() int { return len(ks.due.heap) }
+
+// VolatileAt returns one of the keys with an expiry, 0 <= i < Volatile, in no
+// particular order, and its database.
+func (ks *Keyspace) VolatileAt(i int) (db int, e *Entry) {
+	d := &ks.due.heap[i]
+	return int(d.db), ks.due.entry(d)
+}
+
+// Len returns the number of keys of all databases.
+func (ks *Keyspace) Len() (n int) {
+	for _, d := range ks.dbs {
+		n += d.keys
+	}
+	return n
 }

@@ -1,0 +1,30 @@
+package main
+
+import "testing"
+
+// TestHeapWatch: room goes back once after a load has ended, not during it, and
+// not for nothing.
+func TestHeapWatch(t *testing.T) {
+	const mb = 1 << 20
+	var h heapWatch
+	for i, s := range []struct {
+		allocated, live, held uint64
+		want                  bool
+	}{
+		{10 * mb, 10 * mb, 20 * mb, false},
+		{500 * mb, 100 * mb, 200 * mb, false}, // load
+		{900 * mb, 100 * mb, 220 * mb, false},
+		{901 * mb, 100 * mb, 220 * mb, false}, // quiet, one second
+		{902 * mb, 100 * mb, 220 * mb, true},
+		{903 * mb, 100 * mb, 190 * mb, false}, // it has just been done
+		{904 * mb, 100 * mb, 190 * mb, false},
+		{2000 * mb, 100 * mb, 220 * mb, false}, // load again
+		{2001 * mb, 100 * mb, 130 * mb, false},
+		{2002 * mb, 100 * mb, 130 * mb, false}, // little to give
+		{2003 * mb, 100 * mb, 180 * mb, true},
+	} {
+		if got := h.second(s.allocated, s.live, s.held); got != s.want {
+			t.Errorf("second %d: %v, want %v", i, got, s.want)
+		}
+	}
+}
