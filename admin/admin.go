@@ -23,6 +23,8 @@ type Admin struct {
 	RunID   string // 40 hexadecimal digits, drawn at this start
 	// Counters are told of every command.
 	Counters *Counters
+	slow     slowLog
+	latency  latencyMonitor
 	// Stop ends the process in an orderly way; it returns at once.
 	Stop func()
 }
@@ -35,6 +37,7 @@ func (a *Admin) Commands() []*transport.Command {
 	return []*transport.Command{
 		a.infoCommand(), a.configCommand(), a.clusterCommand(), a.debugCommand(),
 		a.saveCommand(), a.bgsaveCommand(), a.lastsaveCommand(), a.shutdownCommand(), a.functionCommand(),
+		a.slowlogCommand(), a.latencyCommand(),
 	}
 }
 

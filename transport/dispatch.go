@@ -91,7 +91,7 @@ func (s *Session) runConn(node *Node, args [][]byte) {
 		s.flush()
 	}
 	s.beginSide()
-	s.observed(node.Spec, func() { c.Run(s, args) })
+	s.timed(node.Spec, args, func() { s.observed(node.Spec, func() { c.Run(s, args) }) })
 	s.endSide()
 }
 
