@@ -34,11 +34,10 @@ const RedisVersion = "7.0.15"
 
 // Commands returns the operator's commands for the table.
 func (a *Admin) Commands() []*transport.Command {
-	return []*transport.Command{
+	return append(a.replicationCommands(),
 		a.infoCommand(), a.configCommand(), a.clusterCommand(), a.debugCommand(),
 		a.saveCommand(), a.bgsaveCommand(), a.lastsaveCommand(), a.shutdownCommand(), a.functionCommand(),
-		a.slowlogCommand(), a.latencyCommand(),
-	}
+		a.slowlogCommand(), a.latencyCommand(), a.memoryCommand(), a.moduleCommand(), a.aclCommand(), a.bgrewriteaofCommand())
 }
 
 // mode returns Redis's word for how the server runs.
