@@ -110,7 +110,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	}
 	adm.Node = n
 	clients = transport.New(transport.Options{Router: router{n}, Table: transport.NewTable(adm.Commands()...),
-		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters},
+		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(),
 		Logger: log.Named("clients")})
 	putLimitsInForce(cfg, n)
 	evictInTime(cfg, n)

@@ -24,6 +24,8 @@ type Admin struct {
 	RunID   string // 40 hexadecimal digits, drawn at this start
 	// Counters are told of every command.
 	Counters *Counters
+	slow     slowLog
+	latency  latencyMonitor
 	// Stop ends the process in an orderly way; it returns at once.
 	Stop func()
 
@@ -35,11 +37,11 @@ const RedisVersion = "7.0.15"
 
 // Commands returns the operator's commands for the table.
 func (a *Admin) Commands() []*transport.Command {
-	return []*transport.Command{
+	return append(a.replicationCommands(),
 		a.infoCommand(), a.configCommand(), a.clusterCommand(), a.debugCommand(),
 		a.saveCommand(), a.bgsaveCommand(), a.lastsaveCommand(), a.shutdownCommand(), a.functionCommand(),
 		lolwutCommand(), a.pfselftestCommand(),
-	}
+		a.slowlogCommand(), a.latencyCommand(), a.memoryCommand(), a.moduleCommand(), a.aclCommand(), a.bgrewriteaofCommand())
 }
 
 // mode returns Redis's word for how the server runs.

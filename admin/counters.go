@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"math/bits"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ type Counters struct {
 type counter struct {
 	name                  string
 	calls, micros, failed atomic.Int64
+	buckets               [latencyBuckets]atomic.Int64
 	page                  *metrics.Command
 }
 
@@ -39,6 +41,7 @@ func (c *Counters) Observe(spec *command.Spec, n int, d time.Duration, failed bo
 	k := v.(*counter)
 	k.calls.Add(int64(n))
 	k.micros.Add(int64(n) * d.Microseconds())
+	k.buckets[bucketOf(d)].Add(int64(n))
 	if failed {
 		k.failed.Add(int64(n))
 	}
@@ -51,6 +54,25 @@ func (c *Counters) Observe(spec *command.Spec, n int, d time.Duration, failed bo
 type CommandFigures struct {
 	Name                  string
 	Calls, Micros, Failed int64
+	Buckets               [latencyBuckets]int64 // calls by time, see bucketBound
+}
+
+// latencyBuckets are the classes of a histogram: up to 1024 ns, twice that, and
+// so on to about 18 minutes, which takes the rest.
+const latencyBuckets = 31
+
+func bucketOf(d time.Duration) int {
+	if d <= 1024 {
+		return 0
+	}
+	return min(bits.Len64(uint64(d-1)>>10), latencyBuckets-1)
+}
+
+// bucketBound is the upper end of a class in microseconds as LATENCY HISTOGRAM
+// prints it in Redis, whose classes have two significant digits.
+func bucketBound(i int) int64 {
+	ns := int64(1024) << i
+	return (ns + ns/128 - 1) / 1000
 }
 
 // Commands returns the figures of the commands that were used, by name.
@@ -59,7 +81,11 @@ func (c *Counters) Commands() []CommandFigures {
 	c.byName.Range(func(_, v any) bool {
 		k := v.(*counter)
 		if n := k.calls.Load(); n > 0 {
-			out = append(out, CommandFigures{k.name, n, k.micros.Load(), k.failed.Load()})
+			f := CommandFigures{Name: k.name, Calls: n, Micros: k.micros.Load(), Failed: k.failed.Load()}
+			for i := range k.buckets {
+				f.Buckets[i] = k.buckets[i].Load()
+			}
+			out = append(out, f)
 		}
 		return true
 	})
@@ -74,6 +100,9 @@ func (c *Counters) Reset() {
 		k.calls.Store(0)
 		k.micros.Store(0)
 		k.failed.Store(0)
+		for i := range k.buckets {
+			k.buckets[i].Store(0)
+		}
 		return true
 	})
 }

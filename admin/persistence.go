@@ -67,6 +67,24 @@ func (a *Admin) bgsave(s *transport.Session, args [][]byte) {
 	s.Simple("Background saving started")
 }
 
+// bgrewriteaofCommand is BGREWRITEAOF. The Raft log is the append-only file; it
+// becomes short by a snapshot, after which what lies before it is dropped.
+func (a *Admin) bgrewriteaofCommand() *transport.Command {
+	return &transport.Command{Run: a.bgrewriteaof, Spec: command.Spec{Name: "BGREWRITEAOF", Arity: 1,
+		Flags: command.Admin | command.NoScript | command.NoAsyncLoading, Group: "server", Since: "1.0.0", Complexity: "O(1)",
+		Summary: "Takes snapshots in the background, so that the log becomes short."}}
+}
+
+func (a *Admin) bgrewriteaof(s *transport.Session, _ [][]byte) {
+	for _, g := range a.Node.Groups() {
+		if err := g.SaveInBackground(); err != nil {
+			s.Error("ERR Background append only file rewriting already in progress")
+			return
+		}
+	}
+	s.Simple("Background append only file rewriting started")
+}
+
 // lastsaveCommand is LASTSAVE.
 func (a *Admin) lastsaveCommand() *transport.Command {
 	return &transport.Command{Run: func(s *transport.Session, _ [][]byte) { s.Int(a.lastSave().Unix()) },

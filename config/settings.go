@@ -48,6 +48,7 @@ type Settings struct {
 	ClientOutputBufferLimit [OutputClasses]OutputLimit
 	SlowlogLogSlowerThan    int64 // microseconds
 	SlowlogMaxLen           int64
+	LatencyMonitorThreshold int64 // milliseconds
 
 	// Memory.
 	MaxMemory         int64 // bytes

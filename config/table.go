@@ -136,6 +136,9 @@ var table = []directive{
 	{name: "slowlog-max-len", def: "128",
 		value: integer(0, maxInt64, func(s *Settings) *int64 { return &s.SlowlogMaxLen }),
 		doc:   "Entries the slow log keeps. 0: none."},
+	{name: "latency-monitor-threshold", def: "0",
+		value: integer(0, maxInt64, func(s *Settings) *int64 { return &s.LatencyMonitorThreshold }),
+		doc:   "Milliseconds from which LATENCY records what a command took. 0: off."},
 
 	// Memory.
 	{name: "maxmemory", def: "0",

@@ -45,8 +45,8 @@ func clientCommand() *Command {
 			sub("TRACKING", -3, plain, "6.0.0", "Not supported.",
 				"<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]", true, notYet),
 			sub("TRACKINGINFO", 2, plain, "6.2.0", "Not supported.", "", true, notYet),
-			sub("PAUSE", -3, admin, "2.9.50", "Not supported.", "timeout [WRITE | ALL]", true, notYet),
-			sub("UNPAUSE", 2, admin, "6.2.0", "Not supported.", "", true, notYet),
+			sub("PAUSE", -3, admin, "2.9.50", "Makes clients wait with their commands.", "timeout [WRITE | ALL]", false, clientPause),
+			sub("UNPAUSE", 2, admin, "6.2.0", "Ends CLIENT PAUSE.", "", false, clientUnpause),
 			sub("UNBLOCK", -3, admin, "5.0.0", "Not supported.", "client-id [TIMEOUT | ERROR]", true, notYet),
 		},
 	}
@@ -69,10 +69,14 @@ var clientHelp = []string{
 	"    Describe connections.",
 	"NO-EVICT (ON|OFF)",
 	"    Protect the connection from eviction of clients.",
+	"PAUSE <timeout> [WRITE|ALL]",
+	"    Have clients wait with all commands, or those that write, for <timeout> milliseconds.",
 	"REPLY (ON|OFF|SKIP)",
 	"    Turn the replies to this connection on or off.",
 	"SETNAME <name>",
 	"    Name the connection.",
+	"UNPAUSE",
+	"    End the pause.",
 }
 
 // Help replies to a HELP subcommand in Redis's form: a heading, the lines, and

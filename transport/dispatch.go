@@ -50,6 +50,11 @@ func (s *Session) resolve(args [][]byte) {
 		s.reject(node, errNotInMulti)
 		return
 	}
+	if !s.tx.open || !queued(node) {
+		if s.waitPause(node); s.killed.Load() {
+			return
+		}
+	}
 	if c := node.Item.Conn; c != nil {
 		if s.tx.open && queues(c) {
 			s.enqueue(node, args, -1)
@@ -59,6 +64,11 @@ func (s *Session) resolve(args [][]byte) {
 		return
 	}
 	s.runData(node, args)
+}
+
+// queued reports whether a command is put into an open transaction.
+func queued(node *Node) bool {
+	return node.Item.Conn == nil || queues(node.Item.Conn)
 }
 
 // attack reports whether the command is the first line of an HTTP request that
@@ -91,7 +101,7 @@ func (s *Session) runConn(node *Node, args [][]byte) {
 		s.flush()
 	}
 	s.beginSide()
-	s.observed(node.Spec, func() { c.Run(s, args) })
+	s.timed(node.Spec, args, func() { s.observed(node.Spec, func() { c.Run(s, args) }) })
 	s.endSide()
 }
 

@@ -345,5 +345,7 @@ func (s *Session) selected(q *queuedCommand, db int) int {
 // runQueued runs a command of the session whose turn in EXEC has come.
 func (s *Session) runQueued(q *queuedCommand) {
 	s.last = q.node.Spec
-	s.observed(q.node.Spec, func() { q.node.Item.Conn.Run(s, q.args) })
+	s.timed(q.node.Spec, q.args, func() {
+		s.observed(q.node.Spec, func() { q.node.Item.Conn.Run(s, q.args) })
+	})
 }

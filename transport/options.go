@@ -18,8 +18,9 @@ type Options struct {
 	// features by it.
 	Version string
 
-	Limits   *Limits  // nil: NewLimits
-	Observer Observer // nil: nobody watches
+	Limits   *Limits      // nil: NewLimits
+	Observer Observer     // nil: nobody watches
+	Slow     SlowObserver // nil: nobody wants to know
 
 	// AuthRequired reports whether new sessions must authenticate before
 	// anything else; nil: never.

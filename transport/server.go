@@ -25,6 +25,8 @@ type Server struct {
 
 	sessions    registry
 	stats       counters
+	pause       pause
+	paused      atomic.Int64 // sessions that wait for it
 	inputBytes  atomic.Int64 // capacity of all input buffers, and MULTI queues
 	outputBytes atomic.Int64 // in writes that are under way
 	lastID      atomic.Int64

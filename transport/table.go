@@ -57,7 +57,15 @@ func NewTable(others ...*Command) *Table {
 		}
 	}
 	for _, c := range fsm.Commands() {
-		n := t.Add(copySpec(&c.Spec), dataHandler(c))
+		// A container may have subcommands of both kinds: MEMORY.
+		n := t.Find([]byte(c.Name))
+		if n == nil || !n.IsContainer() {
+			n = t.Add(copySpec(&c.Spec), dataHandler(c))
+		} else {
+			subs := n.Spec.Subs
+			*n.Spec = *copySpec(&c.Spec)
+			n.Spec.Subs = subs
+		}
 		for _, s := range c.Sub {
 			n.AddSub(copySpec(&s.Spec), dataHandler(s))
 		}

@@ -92,6 +92,7 @@ func (s *Session) flush() {
 		err = s.group.Do(&s.unit)
 	}
 	took := time.Since(start)
+	s.tellUnit(took)
 	if err != nil {
 		s.out.Buf = s.out.Buf[:mark]
 		s.answerAll(err, took)

@@ -1,0 +1,140 @@
+package transport
+
+import (
+	"bytes"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/command"
+)
+
+// pause is what CLIENT PAUSE asked for. Safe for concurrent use.
+type pause struct {
+	mu    sync.Mutex
+	until time.Time
+	all   bool          // reads too
+	ended chan struct{} // closed when the pause is over or another takes its place
+}
+
+// begin starts a pause or makes the one that is there longer and, with all,
+// stricter: what was promised to an earlier caller holds.
+func (p *pause) begin(until time.Time, all bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Now().Before(p.until) {
+		all = all || p.all
+		if p.until.After(until) {
+			until = p.until
+		}
+	}
+	p.signal()
+	p.until, p.all = until, all
+	p.ended = make(chan struct{})
+}
+
+func (p *pause) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.until, p.all = time.Time{}, false
+	p.signal()
+}
+
+func (p *pause) signal() {
+	if p.ended != nil {
+		close(p.ended)
+		p.ended = nil
+	}
+}
+
+// left returns for how long a command has to wait, and what closes when that
+// may have changed.
+func (p *pause) left(writes bool) (time.Duration, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.until.IsZero() || !p.all && !writes {
+		return 0, nil
+	}
+	return time.Until(p.until), p.ended
+}
+
+// pauseLook is how often a waiting session looks whether it has been killed.
+const pauseLook = 100 * time.Millisecond
+
+// waitPause waits while the command is paused. What came before it is answered
+// first.
+func (s *Session) waitPause(node *Node) {
+	left, ended := s.srv.pause.left(s.mayWrite(node.Spec))
+	if left <= 0 {
+		return
+	}
+	s.flush()
+	if !s.write() {
+		s.killed.Store(true)
+		return
+	}
+	s.srv.paused.Add(1)
+	defer s.srv.paused.Add(-1)
+	for left > 0 && !s.killed.Load() && !s.srv.closing.Load() {
+		t := time.NewTimer(min(left, pauseLook))
+		select {
+		case <-ended:
+		case <-t.C:
+		}
+		t.Stop()
+		left, ended = s.srv.pause.left(s.mayWrite(node.Spec))
+	}
+}
+
+// mayWrite reports whether a command changes data or may have to be passed on:
+// EXEC does if a command of its transaction does.
+func (s *Session) mayWrite(spec *command.Spec) bool {
+	if spec.Flags&(command.Write|command.MayReplicate) != 0 {
+		return true
+	}
+	if spec.Name == "EXEC" && spec.Parent() == nil {
+		for i := range s.tx.queue {
+			if s.tx.queue[i].node.Spec.Flags&(command.Write|command.MayReplicate) != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// clientPause implements CLIENT PAUSE timeout [WRITE | ALL].
+func clientPause(s *Session, args [][]byte) {
+	all := true
+	if len(args) > 4 {
+		s.Error("ERR unknown subcommand or wrong number of arguments for '" + cString(args[1], 128) + "'. Try CLIENT HELP.")
+		return
+	}
+	if len(args) == 4 {
+		switch {
+		case bytes.EqualFold(args[3], []byte("WRITE")):
+			all = false
+		case bytes.EqualFold(args[3], []byte("ALL")):
+		default:
+			s.Error("ERR CLIENT PAUSE mode must be WRITE or ALL")
+			return
+		}
+	}
+	ms, err := strconv.ParseInt(string(args[2]), 10, 64)
+	now := time.Now()
+	switch {
+	case err != nil || ms > 0 && ms > (1<<63-1)/int64(time.Millisecond)-now.UnixMilli():
+		s.Error("ERR timeout is not an integer or out of range")
+		return
+	case ms < 0:
+		s.Error("ERR timeout is negative")
+		return
+	}
+	s.srv.pause.begin(now.Add(time.Duration(ms)*time.Millisecond), all)
+	s.OK()
+}
+
+// clientUnpause implements CLIENT UNPAUSE.
+func clientUnpause(s *Session, _ [][]byte) {
+	s.srv.pause.end()
+	s.OK()
+}
