@@ -33,6 +33,7 @@ func Commands() []*Command {
 		expireCommands,
 		serverCommands,
 		memoryCommands,
+		scriptCommands,
 	} {
 		all = append(all, family...)
 	}

@@ -81,6 +81,10 @@ func (m *Machine) restoreState(own map[string]string, cluster bool) (err error) 
 	if own[auxFormat] != snapshotFormat {
 		return fmt.Errorf("%w: format %q", ErrSnapshot, own[auxFormat])
 	}
+	if err := m.scripts.parse(own[auxScripts]); err != nil {
+		return err
+	}
+	delete(own, auxScripts)
 	// A field too many is a part of the state that would be lost.
 	if len(own) != len(auxOwn) {
 		return fmt.Errorf("%w: %d fields of state, %d are known", ErrSnapshot, len(own), len(auxOwn))
