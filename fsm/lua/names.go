@@ -25,7 +25,7 @@ func (o operands) describe(n int, v glua.LValue) string {
 // nameOf finds out what stands in a register when the instruction at pc runs.
 func nameOf(fn *glua.LFunction, pc, reg, depth int) string {
 	p := fn.Proto
-	if name, ok := fn.LocalName(reg+1, pc); ok && !strings.HasPrefix(name, "(") {
+	if name, ok := fn.LocalName(reg+1, pc+1); ok && !strings.HasPrefix(name, "(") {
 		return "local '" + name + "'"
 	}
 	if depth > 8 {
