@@ -23,6 +23,7 @@ type Budget struct {
 	steps int64
 	bytes int64
 	err   error
+	json  *jsonLib // whose settings Reset restores
 }
 
 // NewBudget gives a script steps and bytes to use up.
@@ -30,9 +31,14 @@ func NewBudget(steps, bytes int64) *Budget {
 	return &Budget{steps: steps, bytes: bytes}
 }
 
-// Reset refills b for another run.
+// Reset refills b for another run and restores the settings of the cjson that
+// draws on it: a script must not see what an earlier one set, which a replica
+// that has restarted since would not know.
 func (b *Budget) Reset(steps, bytes int64) {
-	*b = Budget{steps: steps, bytes: bytes}
+	b.steps, b.bytes, b.err = steps, bytes, nil
+	if b.json != nil {
+		b.json.jsonConfig = defaultJSON
+	}
 }
 
 // Steps reports how many steps are left.
