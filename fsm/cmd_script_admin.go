@@ -81,7 +81,11 @@ func scriptFlush(c *WriteCall) {
 	c.OK()
 }
 
-const errNotBusy = "NOTBUSY No scripts in execution right now."
+const (
+	errBusyScript   = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+	errBusyFunction = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+	errNotBusy      = "NOTBUSY No scripts in execution right now."
+)
 
 // scriptKill implements SCRIPT KILL. Only scripts on the read path can be
 // ended: those in the log end by themselves, at the same place on all replicas.
@@ -93,9 +97,9 @@ func (c *ReadCall) killScript(function bool) {
 	case s == nil:
 		c.Error(errNotBusy)
 	case !function && s.function:
-		c.Error("BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.")
+		c.Error(errBusyFunction)
 	case function && !s.function:
-		c.Error("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
+		c.Error(errBusyScript)
 	default:
 		s.stop.Store(true)
 		c.OK()

@@ -34,6 +34,7 @@ func Commands() []*Command {
 		serverCommands,
 		memoryCommands,
 		scriptCommands,
+		functionCommands,
 	} {
 		all = append(all, family...)
 	}

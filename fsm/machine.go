@@ -38,9 +38,10 @@ type Machine struct {
 
 	Stats *Stats
 
-	scripts scriptCache
-	interp  *lua.Interpreter // shared by the machines of a process; holds no state
-	running *runningScripts
+	scripts   scriptCache
+	libraries libraries
+	interp    *lua.Interpreter // shared by the machines of a process; holds no state
+	running   *runningScripts
 }
 
 // Stats are counters of this process, not part of the replicated state.

@@ -49,6 +49,10 @@ func Restore(r io.Reader, o Options) (*Machine, error) {
 				own[name] = string(rec.Text)
 				d.Limits = nil // what we have written comes back as it was
 			}
+		case rdb.FunctionLibrary:
+			if _, err := m.libraries.load(m.interp, string(rec.Text), false, nil); err != nil {
+				return nil, fmt.Errorf("%w: a function library: %w", ErrSnapshot, err)
+			}
 		case rdb.KeyValue:
 			if err := m.restoreKey(&rec); err != nil {
 				return nil, err

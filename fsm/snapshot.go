@@ -174,6 +174,9 @@ func (m *Machine) snapshotHead() []byte {
 	if len(m.scripts.order) > 0 {
 		e.Aux(auxScripts, m.scripts.format())
 	}
+	for _, code := range m.libraries.codes() {
+		e.Function(code)
+	}
 	for i := range m.ks.Databases() {
 		if db := m.ks.DB(i); db.Len() > 0 {
 			e.SelectDB(i)

@@ -26,7 +26,7 @@ func (e *env) openBase() {
 	set("getmetatable", e.getMetatable)
 	set("setmetatable", e.setMetatable)
 	set("ipairs", e.ipairs())
-	set("load", e.load)
+	set("load", e.loadFunc)
 	set("loadstring", e.loadString)
 	set("next", e.next)
 	set("pairs", e.pairs())
@@ -105,12 +105,12 @@ func (e *env) setMetatable(L *glua.LState) int {
 		L.ArgError(2, "nil or table expected")
 	}
 	if e.guarded(t) {
-		L.RaiseError(errReadOnly)
+		raisePlain(L, errReadOnly)
 	}
 	if old, ok := t.Metatable.(*glua.LTable); ok && old.RawGetString("__metatable") != glua.LNil {
-		L.RaiseError("cannot change a protected metatable")
+		raisePlain(L, "cannot change a protected metatable")
 	}
-	if m, ok := mt.(*glua.LTable); ok && (m == e.guard || m == e.globals || m == e.strict) {
+	if m, ok := mt.(*glua.LTable); ok && (m == e.guard || m == e.globals || m == e.strict || m == e.functionMeta) {
 		// As a plain metatable, without the marking.
 		plain := L.NewTable()
 		plain.RawSetString("__index", m.RawGetString("__index"))
@@ -124,10 +124,10 @@ func (e *env) setMetatable(L *glua.LState) int {
 func (e *env) rawSet(L *glua.LState) int {
 	t, key, value := L.CheckTable(1), L.CheckAny(2), L.CheckAny(3)
 	if e.guarded(t) {
-		L.RaiseError(errReadOnly)
+		raisePlain(L, errReadOnly)
 	}
 	if problem := e.grow(t, key); problem != "" {
-		L.RaiseError("%s", problem)
+		raisePlain(L, problem)
 	}
 	e.check(L)
 	t.RawSet(key, value)
@@ -214,7 +214,7 @@ func (e *env) ipairs() glua.LGFunction {
 }
 
 // load implements load(func [, chunkname]).
-func (e *env) load(L *glua.LState) int {
+func (e *env) loadFunc(L *glua.LState) int {
 	f, name := L.CheckFunction(1), L.OptString(2, "=(load)")
 	var chunk strings.Builder
 	for {
@@ -256,7 +256,9 @@ func (e *env) chunk(L *glua.LState, code, name string) int {
 		L.Push(glua.LString(err.Error()))
 		return 2
 	}
-	L.Push(L.NewFunctionFromProto(proto))
+	f := L.NewFunctionFromProto(proto)
+	f.Env = e.current
+	L.Push(f)
 	return 1
 }
 
@@ -344,4 +346,11 @@ func (e *env) show(v glua.LValue) string {
 		return fmt.Sprintf("%s: 0x%012x", v.Type(), id)
 	}
 	return v.String()
+}
+
+// raisePlain raises a text without the place in front of it, as Lua does for
+// errors inside its own functions.
+func raisePlain(L *glua.LState, msg string) {
+	L.Push(glua.LString(msg))
+	L.Panic(L)
 }

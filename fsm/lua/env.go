@@ -11,8 +11,8 @@ import (
 // Bounds of one run. A step is about 20 ns, so a script ends within one or two
 // seconds, on every replica at the same instruction. Bytes count garbage, too.
 const (
-	maxSteps = 50_000_000
-	maxBytes = 512 << 20
+	maxSteps = 40_000_000
+	maxBytes = 256 << 20
 
 	maxFrames     = 12_000    // nested calls of the main thread
 	maxFramesCo   = 1_000     // and of a coroutine
@@ -36,6 +36,11 @@ type env struct {
 	strict  *glua.LTable // and of the redis table that functions see
 	redis   *glua.LTable // the redis table of scripts
 
+	// Of functions, see openFunctions.
+	loadGlobals, runGlobals   *glua.LTable
+	functionEnv, functionMeta *glua.LTable
+	callbacks                 map[string]*glua.LFunction // of the library that is in this env
+
 	// Of the run.
 	host     Host
 	proto    int // RESP version of what redis.call returns
@@ -45,6 +50,7 @@ type env struct {
 	depth    int // coroutines that wait for each other
 	panicked any // what a command panicked with
 	loading  *loading
+	current  *glua.LTable // the environment of code that is loaded at run time
 }
 
 // newEnv builds an interpreter.
@@ -74,6 +80,7 @@ func newEnv() *env {
 	e.openCoroutine()
 	e.openRedis()
 	e.protect()
+	e.openFunctions()
 	return e
 }
 
@@ -89,12 +96,29 @@ func (e *env) protect() {
 		mt.Metatable = e.guard
 	}
 	all.Metatable = e.globals
+	e.protectArguments()
+}
+
+// protectArguments lets the functions that change tables refuse those that are
+// read-only.
+func (e *env) protectArguments() {
+	lib := e.L.G.Global.RawGetString("table").(*glua.LTable)
+	for _, name := range []string{"insert", "remove", "sort"} {
+		f := lib.RawGetString(name).(*glua.LFunction)
+		inner := f.GFunction
+		f.GFunction = func(L *glua.LState) int {
+			if t, ok := L.Get(1).(*glua.LTable); ok && e.guarded(t) {
+				raisePlain(L, errReadOnly)
+			}
+			return inner(L)
+		}
+	}
 }
 
 // guarded reports whether a script may not change t.
 func (e *env) guarded(t *glua.LTable) bool {
 	mt, ok := t.Metatable.(*glua.LTable)
-	return ok && (mt == e.guard || mt == e.globals || mt == e.strict)
+	return ok && (mt == e.guard || mt == e.globals || mt == e.strict || mt == e.functionMeta)
 }
 
 // missingGlobal is what reading a global that isn't there calls.
@@ -124,6 +148,7 @@ func (e *env) begin(h Host, seed uint64, stop *atomic.Bool) {
 	e.host, e.proto, e.stop = h, 2, stop
 	e.rand = drand48(seed & mask48)
 	e.ids, e.depth, e.panicked = nil, 0, nil
+	e.current = e.L.G.Global
 	e.L.SetTop(0)
 }
 

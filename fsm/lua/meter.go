@@ -131,6 +131,14 @@ const (
 	slotBytes    = 16
 	pairBytes    = 64
 	closureBytes = 128
+	stringBytes  = 32
+)
+
+// Steps beyond the first of an instruction that allocates, and of a call of one
+// of the server's functions.
+const (
+	allocSteps = 5
+	callGSteps = 3
 )
 
 // longText is the length from which strings cost more than the instruction.
@@ -184,6 +192,7 @@ func (e *env) grow(t *glua.LTable, key glua.LValue) string {
 		if key == glua.LNil {
 			return "table index is nil"
 		}
+		e.budget.Take(2)
 		e.budget.TakeBytes(pairBytes)
 		return ""
 	}
@@ -196,13 +205,14 @@ func (e *env) grow(t *glua.LTable, key glua.LValue) string {
 		return ""
 	}
 	if gap := int64(n) - int64(size); gap > 0 {
-		e.budget.Take(gap / 8)
+		e.budget.Take(2 + gap/8)
 		e.budget.TakeBytes(gap * 2 * slotBytes)
 	}
 	return ""
 }
 
 func lookNewTable(m *meter, o operands) string {
+	m.env.budget.Take(2 * allocSteps)
 	m.env.budget.TakeBytes(int64(tableBytes + slotBytes*o.b() + pairBytes*o.c()))
 	return ""
 }
@@ -215,6 +225,7 @@ func lookSetList(m *meter, o operands) string {
 }
 
 func lookClosure(m *meter, o operands) string {
+	m.env.budget.Take(allocSteps)
 	m.env.budget.TakeBytes(closureBytes)
 	return ""
 }
@@ -308,8 +319,8 @@ func lookConcat(m *meter, o operands) string {
 			}
 		}
 	}
-	m.env.budget.Take(total / longText)
-	m.env.budget.TakeBytes(total)
+	m.env.budget.Take(allocSteps + total/longText)
+	m.env.budget.TakeBytes(total + stringBytes)
 	return ""
 }
 
@@ -356,7 +367,9 @@ func lookCall(m *meter, o operands) string {
 	}
 	switch v := o.reg(o.a()).(type) {
 	case *glua.LFunction:
-		return ""
+		if v.IsG {
+			m.env.budget.Take(callGSteps)
+		}
 	default:
 		if m.thread.GetMetaField(v, "__call") == glua.LNil {
 			return "attempt to call " + o.describe(o.a(), v)

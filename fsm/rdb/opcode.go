@@ -52,7 +52,6 @@ var unsupported = map[byte]string{
 	19:            "stream",
 	21:            "stream",
 	opFunctionPre: "function library (pre-GA)",
-	opFunction:    "function library",
 	opModuleAux:   "module data",
 	opSlotInfo:    "slot information",
 }
