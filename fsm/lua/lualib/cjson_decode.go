@@ -35,7 +35,7 @@ type jsonDecoder struct {
 	index int
 	v     lua.LValue
 	depth int
-	slots int // of the stack that Lua would use
+	slots int // of its stack that the C function would use by now
 }
 
 func (j *jsonLib) decode(L *lua.LState) int {
@@ -74,10 +74,10 @@ func (d *jsonDecoder) value() lua.LValue {
 
 func (d *jsonDecoder) descend(slots int) {
 	d.depth++
-	d.slots += slots
-	if d.depth > d.decodeDepth || d.slots > maxStack {
-		fail(d.L, "Found too many nested data structures (%d)", d.depth)
+	if d.depth > d.decodeDepth || d.slots+slots+1 > maxStack {
+		fail(d.L, "Found too many nested data structures (%d) at character %d", d.depth, d.pos)
 	}
+	d.slots += slots
 	d.b.Grow(d.L, 128)
 }
 
@@ -87,8 +87,8 @@ func (d *jsonDecoder) ascend(slots int) {
 }
 
 func (d *jsonDecoder) object() lua.LValue {
-	d.descend(3)
-	defer d.ascend(3)
+	d.descend(2)
+	defer d.ascend(2)
 	t := d.L.NewTable()
 	if d.next(); d.tok == tokObjEnd {
 		return t
@@ -116,8 +116,8 @@ func (d *jsonDecoder) object() lua.LValue {
 }
 
 func (d *jsonDecoder) array() lua.LValue {
-	d.descend(2)
-	defer d.ascend(2)
+	d.descend(1)
+	defer d.ascend(1)
 	t := d.L.NewTable()
 	if d.next(); d.tok == tokArrEnd {
 		return t

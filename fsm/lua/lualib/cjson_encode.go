@@ -10,15 +10,16 @@ func (j *jsonLib) encode(L *lua.LState) int {
 	if L.GetTop() != 1 {
 		argError(L, 1, "expected 1 argument")
 	}
-	e := &jsonEncoder{jsonLib: j, L: L}
+	e := &jsonEncoder{jsonLib: j, L: L, slots: 1}
 	e.value(L.Get(1), 0)
 	return j.pushString(L, string(e.out))
 }
 
 type jsonEncoder struct {
 	*jsonLib
-	L   *lua.LState
-	out []byte
+	L     *lua.LState
+	out   []byte
+	slots int // of its stack that the C function would use by now
 }
 
 func (e *jsonEncoder) write(s string) {
@@ -39,9 +40,8 @@ func (e *jsonEncoder) value(v lua.LValue, depth int) {
 			e.write("false")
 		}
 	case *lua.LTable:
-		// A C function also runs out of its stack, at three values a level.
-		if depth++; depth > e.encodeDepth || depth*3 > maxStack-3 {
-			fail(e.L, "Cannot serialise, excessive depth (%d)", depth)
+		if depth++; depth > e.encodeDepth || e.slots+3 > maxStack {
+			fail(e.L, "Cannot serialise, excessive nesting (%d)", depth)
 		}
 		if n := e.arrayLength(v); n > 0 {
 			e.array(v, n, depth)
@@ -87,6 +87,8 @@ func (e *jsonEncoder) arrayLength(t *lua.LTable) int {
 
 func (e *jsonEncoder) array(t *lua.LTable, n, depth int) {
 	e.write("[")
+	e.slots++
+	defer func() { e.slots-- }()
 	for i := 1; i <= n; i++ {
 		if i > 1 {
 			e.write(",")
@@ -98,6 +100,8 @@ func (e *jsonEncoder) array(t *lua.LTable, n, depth int) {
 
 func (e *jsonEncoder) object(t *lua.LTable, depth int) {
 	e.write("{")
+	e.slots += 2
+	defer func() { e.slots -= 2 }()
 	first := true
 	e.each(e.L, t, func(k, v lua.LValue) bool {
 		if !first {

@@ -12,36 +12,33 @@ func (l *libs) msgUnpack(L *lua.LState) int {
 }
 
 func (l *libs) msgUnpackOne(L *lua.LState) int {
-	return l.unpackAll(L, 1, int(int32(optInt64(L, 2, 0))))
+	return l.unpackAll(L, 1, optInt64(L, 2, 0))
 }
 
 func (l *libs) msgUnpackLimit(L *lua.LState) int {
-	limit := checkInt(L, 2)
-	return l.unpackAll(L, limit, optInt(L, 3, 0))
+	limit := checkInt64(L, 2)
+	return l.unpackAll(L, limit, optInt64(L, 3, 0))
 }
 
 // unpackAll pushes up to limit values that lie from offset on, all for limit
 // and offset 0. With a limit, the first result is where to go on, -1 at the end.
-func (l *libs) unpackAll(L *lua.LState, limit, offset int) int {
+func (l *libs) unpackAll(L *lua.LState, limit, offset int64) int {
 	s := checkString(L, 1)
 	if offset < 0 || limit < 0 {
-		fail(L, "Invalid request to unpack with offset of %d and limit of %d.", offset, len(s))
+		fail(L, "Invalid request to unpack with offset of %d and limit of %d.", int32(offset), len(s))
 	}
-	if offset > len(s) {
-		fail(L, "Start offset %d greater than input length %d.", offset, len(s))
+	if offset > int64(len(s)) {
+		fail(L, "Start offset %d greater than input length %d.", int32(offset), len(s))
 	}
 	all := limit == 0 && offset == 0
 	if all {
 		limit = math.MaxInt32
 	}
-	u := &unpacker{libs: l, L: L, s: s, pos: offset}
+	u := &unpacker{libs: l, L: L, s: s, pos: int(offset)}
 	var values []lua.LValue
-	for len(values) < limit && u.pos < len(s) {
-		if len(values) >= maxStack-2 {
-			fail(L, "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)")
-		}
+	for int64(len(values)) < limit && u.pos < len(s) {
 		l.b.Grow(L, 32)
-		values = append(values, u.value(1))
+		values = append(values, u.value(1+len(values)))
 	}
 	n := 0
 	if !all {
@@ -82,10 +79,11 @@ func (u *unpacker) number(size int) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// value reads one value; slots is how much of its stack Lua would have used.
+// value reads one value; slots is how much of its stack the C
+// function would use by now.
 func (u *unpacker) value(slots int) lua.LValue {
 	u.b.Spend(u.L, 1)
-	if slots > maxStack {
+	if slots >= maxStack {
 		fail(u.L, "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)")
 	}
 	kind := u.take(1)[0]
@@ -112,7 +110,7 @@ func (u *unpacker) value(slots int) lua.LValue {
 	case 0xcb:
 		return lua.LNumber(math.Float64frombits(u.number(8)))
 	case 0xcc, 0xcd, 0xce, 0xcf:
-		return lua.LNumber(u.number(size))
+		return lua.LNumber(int64(u.number(size))) // the largest wrap, as there
 	case 0xd0, 0xd1, 0xd2, 0xd3:
 		shift := 64 - 8*size
 		return lua.LNumber(int64(u.number(size)<<shift) >> shift)
@@ -142,6 +140,9 @@ func (u *unpacker) text(n uint64) lua.LValue {
 }
 
 func (u *unpacker) array(n uint64, slots int) lua.LValue {
+	if slots+2 > maxStack {
+		fail(u.L, "stack overflow (in function mp_decode_to_lua_array)")
+	}
 	u.b.Grow(u.L, 128)
 	t := u.L.NewTable()
 	for i := range n {

@@ -116,14 +116,11 @@ func (l *libs) structSize(L *lua.LState) int {
 		pad := f.padding(total, opt, size)
 		switch {
 		case opt == 's':
-			argError(L, 1, "variable-size format in 'size'")
+			argError(L, 1, "option 's' has no fixed size")
 		case opt == 'c' && size == 0:
-			argError(L, 1, "variable-length format in 'size'")
+			argError(L, 1, "option 'c0' has no fixed size")
 		case !isAlnum(opt):
 			f.control(opt)
-		}
-		if total > math.MaxInt32-pad-size {
-			fail(L, "format size overflow")
 		}
 		total += pad + size
 	}
@@ -133,6 +130,7 @@ func (l *libs) structSize(L *lua.LState) int {
 
 func (l *libs) structPack(L *lua.LState) int {
 	f := newStructFormat(L)
+	L.Push(lua.LNil) // an argument that is missing is nil in errors
 	var out []byte
 	arg, total := 2, 0
 	for f.more() {
@@ -213,23 +211,23 @@ func (f *structFormat) read(data string, signed bool) lua.LNumber {
 func (l *libs) structUnpack(L *lua.LState) int {
 	f := newStructFormat(L)
 	data := checkString(L, 2)
-	start := optInt64(L, 3, 1) - 1
-	if start < 0 {
+	pos := uint64(optInt64(L, 3, 1)) // negative ones are far beyond the data
+	if pos == 0 {
 		argError(L, 3, "offset must be 1 or greater")
 	}
-	pos := int(min(start, int64(len(data))+1))
+	pos--
 	need := func(size int) string {
-		if size > len(data) || pos > len(data)-size {
+		if size > len(data) || pos > uint64(len(data)-size) {
 			argError(L, 2, "data string too short")
 		}
-		return data[pos : pos+size]
+		return data[pos : pos+uint64(size)]
 	}
 	var values []lua.LValue
 	for f.more() {
 		l.b.Spend(L, 1)
 		l.b.Grow(L, 32)
 		opt, size := f.option()
-		pos += f.padding(pos, opt, size)
+		pos += uint64(f.padding(int(pos&math.MaxInt32), opt, size))
 		part := need(size)
 		if len(values)+4 > maxStack-L.GetTop() {
 			fail(L, "stack overflow (too many results)")
@@ -254,17 +252,17 @@ func (l *libs) structUnpack(L *lua.LState) int {
 				fail(L, "unfinished string in data")
 			}
 			l.b.Spend(L, int64(end)/16)
-			values = append(values, lua.LString(data[pos:pos+end]))
+			values = append(values, lua.LString(data[pos:pos+uint64(end)]))
 			size = end + 1
 		default:
 			f.control(opt)
 		}
-		pos += size
+		pos += uint64(size)
 	}
 	for _, v := range values {
 		L.Push(v)
 	}
-	L.Push(lua.LNumber(pos + 1))
+	L.Push(lua.LNumber(int64(pos + 1)))
 	return len(values) + 1
 }
 
@@ -292,8 +290,5 @@ func (f *structFormat) popSize(values *[]lua.LValue) int {
 		fail(f.L, "format 'c0' needs a previous size")
 	}
 	*values = (*values)[:n-1]
-	if !(v >= 0 && v < math.MaxInt32) {
-		return math.MaxInt32
-	}
-	return int(v)
+	return int(min(toUint64(v), math.MaxInt32))
 }

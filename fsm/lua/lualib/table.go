@@ -46,7 +46,7 @@ func (l *libs) tabConcat(L *lua.LState) int {
 		v := get(t, i)
 		s, ok := asString(v)
 		if !ok {
-			fail(L, "invalid value (%s) at index %d in table for concat", v.Type(), i)
+			fail(L, "invalid value (%s) at index %d in table for 'concat'", v.Type(), i)
 		}
 		out = l.grow(L, out, s)
 		if i != last {
