@@ -34,7 +34,7 @@ const RedisVersion = "7.0.15"
 func (a *Admin) Commands() []*transport.Command {
 	return []*transport.Command{
 		a.infoCommand(), a.configCommand(), a.clusterCommand(), a.debugCommand(),
-		a.saveCommand(), a.bgsaveCommand(), a.lastsaveCommand(), a.shutdownCommand(), a.functionCommand(),
+		a.saveCommand(), a.bgsaveCommand(), a.lastsaveCommand(), a.shutdownCommand(),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	glua "github.com/yuin/gopher-lua"
@@ -40,14 +41,14 @@ func compile(code, name string) (proto *glua.FunctionProto, err error) {
 	}()
 	stmts, err := parse.Parse(strings.NewReader(code), name)
 	if err != nil {
-		return nil, syntaxError(err, name)
+		return nil, syntaxError(err, code, name)
 	}
 	if !shallow(stmts) {
 		return nil, fmt.Errorf("%s: %w", name, errNesting)
 	}
 	proto, err = glua.Compile(stmts, name)
 	if err != nil {
-		return nil, syntaxError(err, name)
+		return nil, syntaxError(err, code, name)
 	}
 	return proto, nil
 }
@@ -56,7 +57,7 @@ func compile(code, name string) (proto *glua.FunctionProto, err error) {
 var parserError = regexp.MustCompile(`(?s)^.*? (?:line:(\d+)\(column:\d+\)|at EOF:\s*) ?(?:near '(.*?)':)?\s*(.*)$`)
 
 // syntaxError brings an error of the parser into Lua's form.
-func syntaxError(err error, name string) error {
+func syntaxError(err error, code, name string) error {
 	msg := strings.TrimSpace(err.Error())
 	m := parserError.FindStringSubmatch(msg)
 	if m == nil {
@@ -64,15 +65,16 @@ func syntaxError(err error, name string) error {
 	}
 	line, near, text := m[1], m[2], strings.TrimSpace(m[3])
 	if line == "" {
-		line, near = "1", "<eof>"
-	} else if near != "" {
-		near = "'" + strings.TrimSpace(near) + "'"
+		line, near = strconv.Itoa(1+strings.Count(code, "\n")), "<eof>"
 	}
-	if text == "syntax error" && near == "<eof>" {
+	switch text {
+	case "syntax error":
 		text = "unexpected symbol"
+	case "parse error": // an expression that is no statement
+		text = "'=' expected"
 	}
-	if near != "" {
-		text += " near " + near
+	if near = strings.TrimSpace(near); near != "" {
+		text += " near '" + near + "'"
 	}
 	return errors.New(name + ":" + line + ": " + oneLine(text))
 }
