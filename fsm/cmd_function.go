@@ -1,6 +1,8 @@
 package fsm
 
 import (
+	"strings"
+
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/fsm/lua"
@@ -57,7 +59,7 @@ func fcallRO(c *ReadCall) {
 // function finds the function and the number of keys of FCALL, or writes the
 // error.
 func (c *ReadCall) function() (*lua.Function, int, bool) {
-	f := c.m.libraries.functions[string(c.Args[1])]
+	f := c.m.libraries.functions[strings.ToLower(string(c.Args[1]))]
 	if f == nil {
 		c.Error("ERR Function not found")
 		return nil, 0, false

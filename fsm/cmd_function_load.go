@@ -77,6 +77,12 @@ func (c *ReadCall) logScript(level int, text string) {
 	}
 }
 
+// subcommandArity writes the error for arguments that the arity can't refuse.
+func (c *ReadCall) subcommandArity(container string) {
+	name := string(c.Args[1])
+	c.Error("ERR unknown subcommand or wrong number of arguments for '" + name[:min(len(name), 128)] + "'. Try " + container + " HELP.")
+}
+
 // functionDelete implements FUNCTION DELETE library-name.
 func functionDelete(c *WriteCall) {
 	if !c.m.libraries.remove(string(c.Args[2])) {
@@ -89,7 +95,11 @@ func functionDelete(c *WriteCall) {
 
 // functionFlush implements FUNCTION FLUSH [ASYNC | SYNC].
 func functionFlush(c *WriteCall) {
-	if len(c.Args) > 3 || len(c.Args) == 3 && !isWord(c.Args[2], "ASYNC") && !isWord(c.Args[2], "SYNC") {
+	if len(c.Args) > 3 {
+		c.subcommandArity("FUNCTION")
+		return
+	}
+	if len(c.Args) == 3 && !isWord(c.Args[2], "ASYNC") && !isWord(c.Args[2], "SYNC") {
 		c.Error("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
 		return
 	}
@@ -105,7 +115,7 @@ func functionDump(c *ReadCall) { c.Bulk(rdb.AppendFunctions(nil, c.m.libraries.c
 // Either all libraries of the payload are loaded or none.
 func functionRestore(c *WriteCall) {
 	if len(c.Args) > 4 {
-		c.Error("ERR unknown subcommand or wrong number of arguments for '" + string(c.Args[1]) + "'. Try FUNCTION HELP.")
+		c.subcommandArity("FUNCTION")
 		return
 	}
 	policy := "APPEND"

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/quorate/quorate/fsm/lua"
 )
@@ -9,8 +10,8 @@ import (
 // libraries holds the function libraries. They are replicated data: snapshots
 // hold their code as an RDB file of Redis 7.0 does. Only writes change it.
 type libraries struct {
-	list      []*lua.Library // as they came
-	functions map[string]*lua.Function
+	list      []*lua.Library           // as they came
+	functions map[string]*lua.Function // by name in lower case: any case calls them
 }
 
 // find returns a library by name, or nil.
@@ -27,7 +28,7 @@ func (l *libraries) find(name string) *lua.Library {
 // those of the same name has already.
 func (l *libraries) collision(lib *lua.Library) string {
 	for _, f := range lib.Functions {
-		if other := l.functions[f.Name]; other != nil && other.Library.Name != lib.Name {
+		if other := l.functions[strings.ToLower(f.Name)]; other != nil && other.Library.Name != lib.Name {
 			return f.Name
 		}
 	}
@@ -42,7 +43,7 @@ func (l *libraries) add(lib *lua.Library) {
 		l.functions = map[string]*lua.Function{}
 	}
 	for _, f := range lib.Functions {
-		l.functions[f.Name] = f
+		l.functions[strings.ToLower(f.Name)] = f
 	}
 }
 
@@ -52,7 +53,7 @@ func (l *libraries) remove(name string) bool {
 		if lib.Name == name {
 			l.list = append(l.list[:i:i], l.list[i+1:]...)
 			for _, f := range lib.Functions {
-				delete(l.functions, f.Name)
+				delete(l.functions, strings.ToLower(f.Name))
 			}
 			return true
 		}

@@ -87,6 +87,9 @@ func newEnv() *env {
 // protect makes everything that scripts share read-only.
 func (e *env) protect() {
 	all := e.L.G.Global
+	if t, ok := all.RawGetString("string").(*glua.LTable); ok {
+		t.RawSetString("dump", glua.LNil)
+	}
 	for _, name := range []string{"string", "table", "math", "bit", "cjson", "cmsgpack", "struct", "coroutine", "redis"} {
 		if t, ok := all.RawGetString(name).(*glua.LTable); ok {
 			t.Metatable = e.guard

@@ -192,6 +192,9 @@ func (e *env) load(lib *Library) (functions []*Function, problem string) {
 	f.Env = e.functionEnv
 	e.L.Push(f)
 	if raised := e.call(e.L, 0, nil); raised != nil {
+		if e.budget.Err() != nil {
+			return nil, "ERR FUNCTION LOAD timeout"
+		}
 		if t, ok := raised.(*glua.LTable); ok {
 			return nil, text(t.RawGetString("err"))
 		}
