@@ -88,7 +88,7 @@ func newEnv() *env {
 func (e *env) protect() {
 	all := e.L.G.Global
 	if t, ok := all.RawGetString("string").(*glua.LTable); ok {
-		t.RawSetString("dump", glua.LNil)
+		t.RawSetString("dump", e.L.NewFunction(dump))
 	}
 	for _, name := range []string{"string", "table", "math", "bit", "cjson", "cmsgpack", "struct", "coroutine", "redis"} {
 		if t, ok := all.RawGetString(name).(*glua.LTable); ok {
@@ -100,6 +100,19 @@ func (e *env) protect() {
 	}
 	all.Metatable = e.globals
 	e.protectArguments()
+}
+
+// binaryMark begins compiled code, which nothing loads.
+const binaryMark = "\x1bLua"
+
+// dump implements string.dump. What it returns can be kept but not loaded, as in
+// Redis 7.0.15.
+func dump(L *glua.LState) int {
+	if f := L.CheckFunction(1); f.IsG {
+		raisePlain(L, "unable to dump given function")
+	}
+	L.Push(glua.LString(binaryMark))
+	return 1
 }
 
 // protectArguments lets the functions that change tables refuse those that are
