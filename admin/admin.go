@@ -39,7 +39,7 @@ const RedisVersion = "7.0.15"
 func (a *Admin) Commands() []*transport.Command {
 	return append(a.replicationCommands(),
 		a.infoCommand(), a.configCommand(), a.clusterCommand(), a.debugCommand(),
-		a.saveCommand(), a.bgsaveCommand(), a.lastsaveCommand(), a.shutdownCommand(), a.functionCommand(),
+		a.saveCommand(), a.bgsaveCommand(), a.lastsaveCommand(), a.shutdownCommand(),
 		lolwutCommand(), a.pfselftestCommand(),
 		a.slowlogCommand(), a.latencyCommand(), a.memoryCommand(), a.moduleCommand(), a.aclCommand(), a.bgrewriteaofCommand())
 }

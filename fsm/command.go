@@ -48,6 +48,8 @@ func Commands() []*Command {
 		bitCommands,
 		hyperloglogCommands,
 		memoryCommands,
+		scriptCommands,
+		functionCommands,
 	} {
 		all = append(all, family...)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm/lua"
 )
 
 // generator draws commands from the table. Most are sentences of the command's
@@ -33,6 +34,7 @@ type generator struct {
 var weights = map[string]int{
 	"flushall": 1, "flushdb": 1, "swapdb": 2, "del": 5, "unlink": 3, "ltrim": 5, "keys": 2, "randomkey": 2, "scan": 4,
 	"expire": 4, "pexpire": 4, "expireat": 4, "pexpireat": 4, "rename": 4, "renamenx": 4, "move": 5, "lcs": 4,
+	"script|flush": 1, "function|flush": 1, "function|delete": 2, "eval": 30, "fcall": 20,
 }
 
 func newGenerator(r *rand.Rand) *generator {
@@ -177,6 +179,13 @@ func (g *generator) argument(c *Command, word, name string) []byte {
 		return g.number()
 	case "min", "max":
 		return g.bound()
+	case "script", "function-code", "function":
+		return g.script(name)
+	case "sha1":
+		if g.r.IntN(2) == 0 {
+			return []byte(lua.SHA1([]byte(scriptSamples[g.r.IntN(len(scriptSamples))])))
+		}
+		return g.word()
 	case "pattern":
 		return []byte([]string{"*", "e*", "*1*", "[0-9]*", "?1"}[g.r.IntN(5)])
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/quorate/quorate/fsm/keyspace"
+	"github.com/quorate/quorate/fsm/lua"
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
@@ -33,7 +34,17 @@ type Machine struct {
 	// listens. It must not block.
 	Events func(class byte, event string, db int, key []byte)
 
+	// ScriptLog is called with what scripts write to the log, on the replica that
+	// answers; levels are those of redis.LOG_DEBUG (0) to redis.LOG_WARNING (3).
+	// nil: it is dropped. It must not block.
+	ScriptLog func(level int, text string)
+
 	Stats *Stats
+
+	scripts   scriptCache
+	libraries libraries
+	interp    *lua.Interpreter // shared by the machines of a process; holds no state
+	running   *runningScripts
 }
 
 // Stats are counters of this process, not part of the replicated state.
@@ -56,7 +67,8 @@ type Options struct {
 
 // New returns an empty machine.
 func New(o Options) *Machine {
-	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{}}
+	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{},
+		interp: &lua.Interpreter{}, running: &runningScripts{}}
 	if o.Cluster {
 		m.owned = &SlotSet{}
 	}
@@ -90,7 +102,8 @@ func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
 // and not to the replicated state: the watches, the hooks, the counters.
 func (m *Machine) TakeOver(old *Machine) {
 	m.watches, m.redirect, m.Events, m.memory = old.watches, old.redirect, old.Events, old.memory
-	m.Stats = old.Stats
+	m.Stats, m.ScriptLog = old.Stats, old.ScriptLog
+	m.interp, m.running = old.interp, old.running
 }
 
 // serves reports whether the group serves the slot.

@@ -53,6 +53,10 @@ func Restore(r io.Reader, o Options) (*Machine, error) {
 				}
 				d.Limits = nil // what we have written comes back as it was
 			}
+		case rdb.FunctionLibrary:
+			if _, err := m.libraries.load(m.interp, string(rec.Text), false, nil); err != nil {
+				return nil, fmt.Errorf("%w: a function library: %w", ErrSnapshot, err)
+			}
 		case rdb.KeyValue:
 			if err := m.restoreKey(&rec); err != nil {
 				return nil, err
@@ -86,6 +90,10 @@ func (m *Machine) restoreState(own map[string]string, cluster bool) (err error) 
 	if own[auxFormat] != snapshotFormat {
 		return fmt.Errorf("%w: format %q", ErrSnapshot, own[auxFormat])
 	}
+	if err := m.scripts.parse(own[auxScripts]); err != nil {
+		return err
+	}
+	delete(own, auxScripts)
 	// A field too many is a part of the state that would be lost.
 	if len(own) != len(auxOwn) {
 		return fmt.Errorf("%w: %d fields of state, %d are known", ErrSnapshot, len(own), len(auxOwn))

@@ -148,6 +148,9 @@ const (
 	auxEpoch  = "quorate-epoch"  // of the decision about them
 	auxLimits = "quorate-limits" // directive and value, and so on
 
+	// Only if there are any: the cached scripts, see scriptCache.format.
+	auxScripts = "quorate-scripts"
+
 	snapshotFormat = "1"
 	ownsAll        = "all"
 )
@@ -168,6 +171,12 @@ func (m *Machine) snapshotHead() []byte {
 	e.Aux(auxOwned, formatOwned(m.owned))
 	e.Aux(auxEpoch, strconv.FormatUint(m.epoch, 10))
 	e.Aux(auxLimits, m.formatLimits())
+	if len(m.scripts.order) > 0 {
+		e.Aux(auxScripts, m.scripts.format())
+	}
+	for _, code := range m.libraries.codes() {
+		e.Function(code)
+	}
 	for i := range m.ks.Databases() {
 		if db := m.ks.DB(i); db.Len() > 0 {
 			e.SelectDB(i)

@@ -100,8 +100,9 @@ func (s *Session) fanOut(name string, node *Node, args [][]byte, led []Group, wa
 			}
 		}
 	default:
-		if node.Spec.Flags.Has(command.Write) {
-			// FLUSHALL, FLUSHDB and what else has one answer.
+		parent := node.Spec.Parent()
+		if node.Spec.Flags.Has(command.Write) || parent != nil && parent.Name == "SCRIPT" && node.Item.Data.Write != nil {
+			// FLUSHALL, FLUSHDB, SCRIPT LOAD and what else has one answer.
 			var last []byte
 			if s.each(led, node, args, func(reply []byte) bool {
 				last = reply

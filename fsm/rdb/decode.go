@@ -31,9 +31,10 @@ type RecordKind uint8
 
 // The kinds of records.
 const (
-	AuxField RecordKind = iota + 1 // Name and Text
-	SizeHint                       // DB, Keys and Expires; not to be trusted
-	KeyValue                       // DB, Key, ExpireAt and Value
+	AuxField        RecordKind = iota + 1 // Name and Text
+	SizeHint                              // DB, Keys and Expires; not to be trusted
+	KeyValue                              // DB, Key, ExpireAt and Value
+	FunctionLibrary                       // Text is the code
 )
 
 // Record is one piece of a file. Name, Text and Key are valid until the next
@@ -117,6 +118,9 @@ func (d *Decoder) next() (Record, error) {
 			return Record{}, d.end()
 		case opAux:
 			return d.aux()
+		case opFunction:
+			code, err := d.bytes(&d.room)
+			return Record{Kind: FunctionLibrary, Text: code}, err
 		case opSelectDB:
 			var n uint64
 			if n, err = d.src.count(); err == nil && n > math.MaxInt32 {

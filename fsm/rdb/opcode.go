@@ -52,7 +52,6 @@ var unsupported = map[byte]string{
 	7:             "module value",
 	9:             "hash of Redis before 2.6",
 	opFunctionPre: "function library (pre-GA)",
-	opFunction:    "function library",
 	opModuleAux:   "module data",
 	opSlotInfo:    "slot information",
 }

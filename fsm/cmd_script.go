@@ -1,0 +1,195 @@
+package fsm
+
+import (
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm/lua"
+	"github.com/quorate/quorate/slots/hashslot"
+)
+
+const scriptComplexity = "Depends on the script that is executed."
+
+// scriptKeys is the key specification of the commands that run scripts.
+func scriptKeys(flags command.KeyFlags, notes string) []command.KeySpec {
+	return []command.KeySpec{{Flags: flags, Notes: notes, Pos: 2, NumKeys: true, FirstKey: 1, Step: 1}}
+}
+
+const (
+	evalFlags   = command.NoScript | command.Stale | command.SkipMonitor | command.NoMandatoryKeys | command.MovableKeys
+	evalRW      = command.KeyRW | command.KeyAccess | command.KeyUpdate
+	evalRO      = command.KeyRO | command.KeyAccess
+	evalNotesRW = "What the script does with the keys isn't known: anything is possible."
+	evalNotesRO = "What the script does with the keys isn't known: any read is possible."
+)
+
+// scriptCommands are EVAL and its variants, and SCRIPT.
+//
+// EVAL and EVALSHA run on every replica from the log, whatever the script does.
+// The read-only variants run on the read path, where nothing can be kept: a
+// script that EVAL_RO brings is not added to the cache (SCRIPT LOAD does that).
+var scriptCommands = []*Command{
+	{Write: eval, Spec: command.Spec{
+		Name: "EVAL", Arity: -3, Flags: evalFlags, ACL: command.Scripting, Keys: scriptKeys(evalRW, evalNotesRW),
+		Group: "scripting", Since: "2.6.0", Complexity: scriptComplexity,
+		Syntax:  "script numkeys [key ...] [arg ...]",
+		Summary: "Runs a Lua script.",
+	}},
+	{Read: evalReadOnly, Spec: command.Spec{
+		Name: "EVAL_RO", Arity: -3, Flags: evalFlags | command.ReadOnly, ACL: command.Scripting, Keys: scriptKeys(evalRO, evalNotesRO),
+		Group: "scripting", Since: "7.0.0", Complexity: scriptComplexity,
+		Syntax:  "script numkeys [key ...] [arg ...]",
+		Summary: "Runs a Lua script that only reads.",
+	}},
+	{Write: evalsha, Spec: command.Spec{
+		Name: "EVALSHA", Arity: -3, Flags: evalFlags, ACL: command.Scripting, Keys: scriptKeys(evalRW, ""),
+		Group: "scripting", Since: "2.6.0", Complexity: scriptComplexity,
+		Syntax:  "sha1 numkeys [key ...] [arg ...]",
+		Summary: "Runs a cached Lua script.",
+	}},
+	{Read: evalshaRO, Spec: command.Spec{
+		Name: "EVALSHA_RO", Arity: -3, Flags: evalFlags | command.ReadOnly, ACL: command.Scripting, Keys: scriptKeys(evalRO, ""),
+		Group: "scripting", Since: "7.0.0", Complexity: scriptComplexity,
+		Syntax:  "sha1 numkeys [key ...] [arg ...]",
+		Summary: "Runs a cached Lua script that only reads.",
+	}},
+	scriptContainer,
+}
+
+const errNoScript = "NOSCRIPT No matching script. Please use EVAL."
+
+// eval implements EVAL script numkeys [key ...] [arg ...].
+//
+// Source: Redis 7.0 docs for EVAL.
+func eval(c *WriteCall) {
+	nkeys, ok := c.scriptNumKeys()
+	if !ok {
+		return
+	}
+	s := c.m.scripts.find([]byte(lua.SHA1(c.Args[1])))
+	if s == nil {
+		var err error
+		if s, err = lua.NewScript(string(c.Args[1])); err != nil {
+			c.Error(err.Error())
+			return
+		}
+		c.m.scripts.add(s) // where there is no room, it runs all the same
+	}
+	c.runScript(s, nkeys)
+}
+
+// evalsha implements EVALSHA sha1 numkeys [key ...] [arg ...].
+func evalsha(c *WriteCall) {
+	if s, nkeys, ok := c.cachedScript(); ok {
+		c.runScript(s, nkeys)
+	}
+}
+
+// evalReadOnly implements EVAL_RO script numkeys [key ...] [arg ...].
+func evalReadOnly(c *ReadCall) {
+	nkeys, ok := c.scriptNumKeys()
+	if !ok {
+		return
+	}
+	s := c.m.scripts.find([]byte(lua.SHA1(c.Args[1])))
+	if s == nil {
+		var err error
+		if s, err = lua.NewScript(string(c.Args[1])); err != nil {
+			c.Error(err.Error())
+			return
+		}
+	}
+	c.readScript(s, nkeys)
+}
+
+// evalshaRO implements EVALSHA_RO sha1 numkeys [key ...] [arg ...].
+func evalshaRO(c *ReadCall) {
+	if s, nkeys, ok := c.cachedScript(); ok {
+		c.readScript(s, nkeys)
+	}
+}
+
+// cachedScript finds the script and the number of keys of EVALSHA, or writes
+// the error.
+func (c *ReadCall) cachedScript() (*lua.Script, int, bool) {
+	if len(c.Args[1]) != 40 {
+		c.Error(errNoScript)
+		return nil, 0, false
+	}
+	nkeys, ok := c.scriptNumKeys()
+	if !ok {
+		return nil, 0, false
+	}
+	s := c.m.scripts.find(c.Args[1])
+	if s == nil {
+		c.Error(errNoScript)
+		return nil, 0, false
+	}
+	return s, nkeys, true
+}
+
+// scriptNumKeys reads the number of keys, or writes the error.
+func (c *ReadCall) scriptNumKeys() (int, bool) {
+	n, ok := c.intArg(2)
+	switch {
+	case !ok:
+		return 0, false
+	case n > int64(len(c.Args)-3):
+		c.Error(errNumKeysArgs)
+		return 0, false
+	case n < 0:
+		c.Error("ERR Number of keys can't be negative")
+		return 0, false
+	}
+	return int(n), true
+}
+
+// checkFlags writes an error if a script's flags don't let it run.
+func (c *ReadCall) checkFlags(f lua.Flags, readOnly bool) bool {
+	if f.Has(lua.Compat) {
+		return true
+	}
+	if f.Has(lua.NoCluster) && c.m.owned != nil {
+		c.Error("ERR Can not run script on cluster, 'no-cluster' flag is set.")
+		return false
+	}
+	if readOnly && !f.Has(lua.NoWrites) {
+		c.Error("ERR Can not execute a script with write flag using *_ro command.")
+		return false
+	}
+	return true
+}
+
+// host returns what a script of the given flags runs on.
+func (c *ReadCall) host(f lua.Flags, nkeys int, readOnly bool) *scriptHost {
+	h := &scriptHost{read: c, db: c.DB, slot: -1, readOnly: readOnly || !f.Has(lua.Compat) && f.Has(lua.NoWrites),
+		crossSlot: f.Has(lua.Compat) || f.Has(lua.AllowCrossSlot)}
+	if nkeys > 0 {
+		h.slot = int(hashslot.Of(c.Args[3]))
+	}
+	return h
+}
+
+func (c *ReadCall) scriptCall(h *scriptHost, nkeys int) *lua.Call {
+	return &lua.Call{Host: h, Keys: c.Args[3 : 3+nkeys], Args: c.Args[3+nkeys:], Seed: c.rand.Uint64()}
+}
+
+// runScript runs a script from the log.
+func (c *WriteCall) runScript(s *lua.Script, nkeys int) {
+	if !c.checkFlags(s.Flags, false) {
+		return
+	}
+	h := c.host(s.Flags, nkeys, false)
+	h.write = c
+	c.m.interp.Run(s, c.scriptCall(h, nkeys), c.Writer)
+}
+
+// readScript runs a script that may only read.
+func (c *ReadCall) readScript(s *lua.Script, nkeys int) {
+	if !c.checkFlags(s.Flags, true) {
+		return
+	}
+	run := &runningScript{}
+	defer c.m.running.begin(run)()
+	call := c.scriptCall(c.host(s.Flags, nkeys, true), nkeys)
+	call.Stop = &run.stop
+	c.m.interp.Run(s, call, c.Writer)
+}

@@ -1,0 +1,131 @@
+package fsm
+
+import (
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm/lua"
+)
+
+var scriptContainer = &Command{Spec: command.Spec{
+	Name: "SCRIPT", Arity: -2,
+	Group: "scripting", Since: "2.6.0", Complexity: "That of the subcommand.",
+	Summary: "Manages the script cache.",
+}, Sub: []*Command{
+	{Read: scriptDebug, Spec: command.Spec{
+		Name: "DEBUG", Arity: 3, Flags: command.NoScript, ACL: command.Scripting,
+		Group: "scripting", Since: "3.2.0", Complexity: "O(1)", Syntax: "<YES | SYNC | NO>",
+		Summary: "Switches the debugger on or off; there is none.",
+	}},
+	{Read: scriptExists, Spec: command.Spec{
+		Name: "EXISTS", Arity: -3, Flags: command.NoScript, ACL: command.Scripting,
+		Group: "scripting", Since: "2.6.0", Complexity: "O(N), N being the number of names.", Syntax: "sha1 [sha1 ...]",
+		Summary: "Tells which scripts are cached.",
+		Tips:    []string{"request_policy:all_shards", "response_policy:agg_logical_and"},
+	}},
+	{Write: scriptFlush, Spec: command.Spec{
+		Name: "FLUSH", Arity: -2, Flags: command.NoScript, ACL: command.Scripting,
+		Group: "scripting", Since: "2.6.0", Complexity: "O(1)", Syntax: "[ASYNC | SYNC]",
+		Summary: "Empties the script cache.",
+		Tips:    []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
+	}},
+	{Read: scriptKill, Spec: command.Spec{
+		Name: "KILL", Arity: 2, Flags: command.NoScript | command.AllowBusy, ACL: command.Scripting,
+		Group: "scripting", Since: "2.6.0", Complexity: "O(1)",
+		Summary: "Ends the read-only script that is running.",
+		Tips:    []string{"request_policy:all_shards", "response_policy:one_succeeded"},
+	}},
+	{Write: scriptLoad, Spec: command.Spec{
+		Name: "LOAD", Arity: 3, Flags: command.NoScript | command.Stale, ACL: command.Scripting,
+		Group: "scripting", Since: "2.6.0", Complexity: "O(N), N being the length of the script.", Syntax: "script",
+		Summary: "Puts a script into the cache without running it.",
+		Tips:    []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
+	}},
+	{Read: scriptHelp, Spec: command.Spec{
+		Name: "HELP", Arity: 2, Flags: command.Loading | command.Stale, ACL: command.Scripting,
+		Group: "scripting", Since: "5.0.0", Complexity: "O(1)",
+		Summary: "Lists the subcommands.",
+	}},
+}}
+
+// scriptLoad implements SCRIPT LOAD script. Reply: its SHA1.
+func scriptLoad(c *WriteCall) {
+	s := c.m.scripts.find([]byte(lua.SHA1(c.Args[2])))
+	if s == nil {
+		var err error
+		if s, err = lua.NewScript(string(c.Args[2])); err != nil {
+			c.Error(err.Error())
+			return
+		}
+		if !c.m.scripts.add(s) {
+			c.Error("ERR the script cache is full: see SCRIPT FLUSH")
+			return
+		}
+	}
+	c.BulkString(s.SHA)
+}
+
+// scriptExists implements SCRIPT EXISTS sha1 [sha1 ...].
+func scriptExists(c *ReadCall) {
+	c.Array(len(c.Args) - 2)
+	for _, sha := range c.Args[2:] {
+		c.Bool(len(sha) == 40 && c.m.scripts.byName[string(sha)] != nil)
+	}
+}
+
+// scriptFlush implements SCRIPT FLUSH [ASYNC | SYNC].
+func scriptFlush(c *WriteCall) {
+	if len(c.Args) > 3 || len(c.Args) == 3 && !isWord(c.Args[2], "ASYNC") && !isWord(c.Args[2], "SYNC") {
+		c.Error("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
+		return
+	}
+	c.m.scripts = scriptCache{}
+	c.OK()
+}
+
+const (
+	errBusyScript   = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+	errBusyFunction = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+	errNotBusy      = "NOTBUSY No scripts in execution right now."
+)
+
+// scriptKill implements SCRIPT KILL. Only scripts on the read path can be
+// ended: those in the log end by themselves, at the same place on all replicas.
+func scriptKill(c *ReadCall) { c.killScript(false) }
+
+func (c *ReadCall) killScript(function bool) {
+	s := c.m.running.first()
+	switch {
+	case s == nil:
+		c.Error(errNotBusy)
+	case !function && s.function:
+		c.Error(errBusyFunction)
+	case function && !s.function:
+		c.Error(errBusyScript)
+	default:
+		s.stop.Store(true)
+		c.OK()
+	}
+}
+
+// scriptDebug implements SCRIPT DEBUG YES | SYNC | NO. There is no debugger: a
+// script that waits for someone to look at it would hold up all replicas.
+func scriptDebug(c *ReadCall) {
+	switch {
+	case isWord(c.Args[2], "NO"):
+		c.OK()
+	case isWord(c.Args[2], "YES"), isWord(c.Args[2], "SYNC"):
+		c.Error("ERR this server has no debugger for scripts")
+	default:
+		c.Error("ERR Use SCRIPT DEBUG YES/SYNC/NO")
+	}
+}
+
+// scriptHelp implements SCRIPT HELP.
+func scriptHelp(c *ReadCall) {
+	c.help("SCRIPT",
+		"DEBUG (YES|SYNC|NO)", "There is no debugger: NO is accepted.",
+		"EXISTS <sha1> [<sha1> ...]", "Tell which scripts are in the script cache.",
+		"FLUSH [ASYNC|SYNC]", "Empty the script cache. The two modes are the same.",
+		"KILL", "End the read-only script that is running.",
+		"LOAD <script>", "Put a script into the script cache without running it.",
+	)
+}

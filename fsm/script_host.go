@@ -1,0 +1,248 @@
+package fsm
+
+import (
+	"strconv"
+
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm/lua"
+	"github.com/quorate/quorate/resp"
+	"github.com/quorate/quorate/slots/hashslot"
+)
+
+// scriptHost runs the commands of one run of a script. In a read of the group
+// write is nil and only reads can run.
+type scriptHost struct {
+	read  *ReadCall  // of the command that runs the script
+	write *WriteCall // the same, if it is a write
+
+	readOnly  bool // writes are refused although the command could do them
+	crossSlot bool // keys of several slots are allowed in cluster mode
+	slot      int  // of the keys so far in cluster mode; -1: none
+	db        int
+	reply     resp.Writer
+
+	// Of the command that is about to run.
+	cmd     *Command
+	session *sessionCommand
+}
+
+// Errors of commands in scripts, as in redis-server 7.0.15.
+const (
+	errScriptUnknown   = "Unknown Redis command called from script"
+	errScriptArity     = "Wrong number of args calling Redis command from script"
+	errScriptForbidden = "This Redis command is not allowed from script"
+	errScriptReadOnly  = "Write commands are not allowed from read-only scripts."
+	errScriptNonLocal  = "Script attempted to access a non local key in a cluster node"
+	errScriptCrossSlot = "Script attempted to access keys that do not hash to the same slot"
+)
+
+// commandsByName are the commands and the containers by name, and subcommands
+// by both names.
+var commandsByName = map[string]*Command{}
+
+func init() {
+	for _, c := range Commands() {
+		commandsByName[c.Name] = c
+		for _, s := range c.Sub {
+			commandsByName[c.Name+" "+s.Name] = s
+		}
+	}
+}
+
+// lookupCommand returns the command that args name, or nil.
+func lookupCommand(args [][]byte) *Command {
+	if len(args) == 0 {
+		return nil
+	}
+	var buf [64]byte
+	name := appendUpper(buf[:0], args[0])
+	c := commandsByName[string(name)]
+	if c != nil && len(c.Sub) > 0 && len(args) > 1 {
+		return commandsByName[string(appendUpper(append(name, ' '), args[1]))]
+	}
+	return c
+}
+
+// resolve finds the command.
+func (h *scriptHost) resolve(args [][]byte) {
+	h.cmd, h.session = lookupCommand(args), nil
+	if h.cmd == nil {
+		var buf [64]byte
+		h.session = sessionCommands[string(appendUpper(buf[:0], args[0]))]
+	}
+}
+
+// Cost implements lua.Host: commands that aren't fast are taken to look at all
+// of their keys, or at all keys.
+func (h *scriptHost) Cost(args [][]byte) int64 {
+	h.resolve(args)
+	if h.cmd == nil || h.cmd.Flags.Has(command.Fast) {
+		return 0
+	}
+	const bytesPerStep = 64
+	var buf [16]int
+	keys, _ := h.cmd.AppendKeys(buf[:0], args)
+	if len(keys) == 0 {
+		total := 0
+		for i := range h.read.m.ks.Databases() {
+			total += h.read.m.ks.DB(i).Len()
+		}
+		return int64(total)
+	}
+	product, total := int64(1), int64(0)
+	for _, k := range keys {
+		if e := h.read.m.ks.DB(h.db).Find(hashslot.Of(args[k]), args[k]); e != nil {
+			n := int64(e.MemUsage()) / bytesPerStep
+			total += n
+			product = min(product*(n+1), 1<<40)
+		}
+	}
+	if h.cmd.Name == "LCS" {
+		return product * bytesPerStep
+	}
+	return total
+}
+
+// Known implements lua.Host.
+func (h *scriptHost) Known(args [][]byte) bool {
+	h.resolve(args)
+	return h.cmd != nil || h.session != nil
+}
+
+// Permitted implements lua.Host. Which user a script runs for is not in the
+// log: what he may do was checked before it got there.
+func (h *scriptHost) Permitted([][]byte) bool { return true }
+
+// Log implements lua.Host.
+func (h *scriptHost) Log(level int, text string) {
+	if f := h.read.m.ScriptLog; f != nil && !h.read.Discard {
+		f(level, text)
+	}
+}
+
+// Call implements lua.Host. The order of the checks is Redis's.
+func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused string) {
+	h.reply.Buf, h.reply.Proto = h.reply.Buf[:0], proto
+	if h.cmd == nil {
+		return h.callSession(args)
+	}
+	cmd := h.cmd
+	switch {
+	case !cmd.ArityOK(len(args)) || len(cmd.Sub) > 0:
+		return nil, errScriptArity
+	case cmd.Flags.Has(command.NoScript):
+		return nil, errScriptForbidden
+	case cmd.Write != nil && (h.write == nil || h.readOnly):
+		return nil, errScriptReadOnly
+	}
+	if refused := h.checkSlots(args); refused != "" {
+		return nil, refused
+	}
+	call := ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: h.read.now, m: h.read.m, rand: Rand{h.read.rand.Uint64()}}
+	if cmd.Write == nil {
+		cmd.Read(&call)
+		h.read.aged = h.read.aged || call.aged
+		h.read.hits, h.read.misses = h.read.hits+call.hits, h.read.misses+call.misses
+	} else {
+		w := WriteCall{call}
+		cmd.Write(&w)
+		h.read.hits, h.read.misses = h.read.hits+w.hits, h.read.misses+w.misses
+	}
+	return h.reply.Buf, ""
+}
+
+// checkSlots makes sure that a command's keys are the group's.
+func (h *scriptHost) checkSlots(args [][]byte) (refused string) {
+	m := h.read.m
+	if m.owned == nil {
+		return ""
+	}
+	var buf [16]int
+	keys, _ := h.cmd.AppendKeys(buf[:0], args)
+	slot := -1
+	for _, k := range keys {
+		s := int(hashslot.Of(args[k]))
+		if slot >= 0 && s != slot || !m.serves(s) {
+			return errScriptNonLocal
+		}
+		slot = s
+	}
+	if slot >= 0 && !h.crossSlot {
+		if h.slot >= 0 && h.slot != slot {
+			return errScriptCrossSlot
+		}
+		h.slot = slot
+	}
+	return ""
+}
+
+// sessionCommand is a command that a session runs and not the state machine.
+type sessionCommand struct {
+	arity int
+	run   func(h *scriptHost, args [][]byte) // nil: not allowed in scripts
+}
+
+// callSession runs one of the few commands about the connection that make sense
+// in a script.
+func (h *scriptHost) callSession(args [][]byte) (reply []byte, refused string) {
+	s := h.session
+	switch {
+	case s == nil:
+		return nil, errScriptUnknown
+	case s.arity > 0 && len(args) != s.arity || len(args) < -s.arity:
+		return nil, errScriptArity
+	case s.run == nil:
+		return nil, errScriptForbidden
+	}
+	s.run(h, args)
+	return h.reply.Buf, ""
+}
+
+// sessionCommands are those of Redis 7.0 that are no data commands. Those that
+// Redis lets scripts call and that are refused here are about the server or the
+// connection: replicas would answer each something else.
+var sessionCommands = map[string]*sessionCommand{
+	"PING": {-1, func(h *scriptHost, args [][]byte) {
+		switch len(args) {
+		case 1:
+			h.reply.Simple("PONG")
+		case 2:
+			h.reply.Bulk(args[1])
+		default:
+			h.reply.Error(errArity("ping"))
+		}
+	}},
+	"ECHO": {2, func(h *scriptHost, args [][]byte) { h.reply.Bulk(args[1]) }},
+	"TIME": {1, func(h *scriptHost, _ [][]byte) {
+		// The time of the entry, which stands still while the script runs.
+		h.reply.Array(2)
+		h.reply.BulkInt(h.read.now / 1000)
+		h.reply.BulkInt(h.read.now % 1000 * 1000)
+	}},
+	"SELECT": {2, func(h *scriptHost, args [][]byte) {
+		n, err := strconv.ParseInt(string(args[1]), 10, 64)
+		switch {
+		case err != nil:
+			h.reply.Error("ERR value is not an integer or out of range")
+		case h.read.m.owned != nil && n != 0:
+			h.reply.Error("ERR SELECT is not allowed in cluster mode")
+		case n < 0 || n >= int64(h.read.m.ks.Databases()):
+			h.reply.Error(errDBIndex)
+		default:
+			h.db = int(n)
+			h.reply.OK()
+		}
+	}},
+	"ACL": {arity: -2}, "ASKING": {arity: 1}, "AUTH": {arity: -2}, "BGREWRITEAOF": {arity: 1}, "BGSAVE": {arity: -1},
+	"CLIENT": {arity: -2}, "CLUSTER": {arity: -2}, "COMMAND": {arity: -1}, "CONFIG": {arity: -2}, "DEBUG": {arity: -2},
+	"DISCARD": {arity: 1}, "EXEC": {arity: 1}, "FAILOVER": {arity: -1}, "HELLO": {arity: -1}, "INFO": {arity: -1},
+	"LASTSAVE": {arity: 1}, "LATENCY": {arity: -2}, "LOLWUT": {arity: -1}, "MIGRATE": {arity: -6}, "MODULE": {arity: -2},
+	"MONITOR": {arity: 1}, "MULTI": {arity: 1}, "PFSELFTEST": {arity: 1}, "PSUBSCRIBE": {arity: -2}, "PSYNC": {arity: -3},
+	"PUBLISH": {arity: 3}, "PUBSUB": {arity: -2}, "PUNSUBSCRIBE": {arity: -1}, "QUIT": {arity: -1}, "READONLY": {arity: 1},
+	"READWRITE": {arity: 1}, "REPLCONF": {arity: -1}, "REPLICAOF": {arity: 3}, "RESET": {arity: 1}, "RESTORE-ASKING": {arity: -4},
+	"ROLE": {arity: 1}, "SAVE": {arity: 1}, "SHUTDOWN": {arity: -1}, "SLAVEOF": {arity: 3}, "SLOWLOG": {arity: -2},
+	"SPUBLISH": {arity: 3}, "SSUBSCRIBE": {arity: -2}, "SUBSCRIBE": {arity: -2}, "SUNSUBSCRIBE": {arity: -1}, "SYNC": {arity: 1},
+	"UNSUBSCRIBE": {arity: -1}, "UNWATCH": {arity: 1}, "WAIT": {arity: 3}, "WATCH": {arity: -2},
+}
+
+var _ lua.Host = (*scriptHost)(nil)
