@@ -25,6 +25,9 @@ type ReadCall struct {
 	// the group has committed: the answer must not be given before that time
 	// is committed, or a later leader with a slower clock could revive it.
 	aged bool
+
+	waiter *Waiter // of a blocking command that may wait
+	wants  *Wait   // what it waits for, once the handler has said so
 }
 
 // Now returns the time of the call in Unix milliseconds.

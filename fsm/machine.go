@@ -23,6 +23,7 @@ type Machine struct {
 	skip  map[Poison]bool // steps that are left out: see poison.go
 
 	watches Watches
+	waiters *Waiters
 
 	redirect func(dst []byte, slot uint16) []byte
 
@@ -51,7 +52,7 @@ type Options struct {
 
 // New returns an empty machine.
 func New(o Options) *Machine {
-	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, Stats: &Stats{}}
+	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, Stats: &Stats{}, waiters: &Waiters{}}
 	if o.Cluster {
 		m.owned = &SlotSet{}
 	}
@@ -82,9 +83,9 @@ func (m *Machine) Keyspace() *keyspace.Keyspace { return m.ks }
 func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
 
 // TakeOver gives a machine that was just restored what belongs to this process
-// and not to the replicated state: the watches, the hooks, the counters.
+// and not to the replicated state: the watches, the waiters, the hooks, the counters.
 func (m *Machine) TakeOver(old *Machine) {
-	m.watches, m.redirect, m.Events = old.watches, old.redirect, old.Events
+	m.watches, m.waiters, m.redirect, m.Events = old.watches, old.waiters, old.redirect, old.Events
 	m.Stats = old.Stats
 }
 
@@ -101,6 +102,7 @@ func (m *Machine) modified(db int, key []byte) {
 	m.mix(key)
 	m.Stats.Changes.Add(1)
 	m.watches.touch(m.ks, db, key)
+	m.waiters.touch(db, key)
 }
 
 func (m *Machine) notify(class byte, event string, db int, key []byte) {

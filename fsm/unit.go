@@ -11,6 +11,21 @@ type Unit struct {
 	// time writes to it: the session's own for a unit that only reads, the
 	// group's apply goroutine for a unit that is in an entry.
 	Reply *resp.Writer
+
+	// Waiter is set if the last step is a blocking command that may wait. If it
+	// finds nothing it writes no reply, and Waiter.Blocked says so.
+	Waiter *Waiter
+
+	// Index is the log index of the entry that the unit was part of; 0: none.
+	Index uint64
+}
+
+// waiterOf returns the waiter of step i, or nil.
+func (u *Unit) waiterOf(i int) *Waiter {
+	if i == len(u.Ops)-1 {
+		return u.Waiter
+	}
+	return nil
 }
 
 // Op is one step of a unit. Exactly one of Cmd, Tx and Raw is set.
