@@ -208,6 +208,7 @@ func (s *Waiters) Deliver(u *Unit, err error, again bool) {
 	k := w.on
 	switch {
 	case err == nil && w.found:
+		w.index = u.Index
 		s.finish(w, Served, nil)
 		s.mark(k) // the next may find something, too
 	case err != nil && !again:

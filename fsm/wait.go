@@ -69,6 +69,7 @@ type Waiter struct {
 	end   End
 	err   error
 	on    watchedKey // being served with this key's value
+	index uint64
 
 	found bool // of the goroutine that applies: the command has replied
 }
@@ -110,6 +111,17 @@ func (w *Waiter) Result() (End, []byte, error) {
 	defer w.set.mu.Unlock()
 	return w.end, w.reply.Buf, w.err
 }
+
+// Ended reports whether the wait has ended.
+func (w *Waiter) Ended() bool {
+	w.set.mu.Lock()
+	defer w.set.mu.Unlock()
+	return w.state == stateEnded
+}
+
+// Index returns the log index of the entry that served the command, or 0. The
+// wait must have ended.
+func (w *Waiter) Index() uint64 { return w.index }
 
 // End ends the wait, unless it has ended or the command is being served: then
 // what it finds is its reply, and e the end if it finds nothing after all.
