@@ -217,11 +217,17 @@ func (s *Waiters) Deliver(u *Unit, err error, again bool) {
 	default:
 		w.reply.Buf = w.reply.Buf[:0]
 		w.state = stateWaiting
-		if err != nil {
-			s.mark(k)
-		}
 		if w.asked != Waiting {
 			s.finish(w, w.asked, nil)
+			s.mark(k)
+			break
+		}
+		for _, other := range w.keys {
+			// Those before it have taken all there was at k. Another of its keys may
+			// have something: it was passed over meanwhile.
+			if other != k || err != nil {
+				s.mark(other)
+			}
 		}
 	}
 	s.update()
