@@ -53,6 +53,11 @@ type Waiter struct {
 	// lock: it must not block.
 	Wake func()
 
+	// Order decides between waiters that come at the same time, within about a
+	// millisecond: the lower comes first. Sessions whose clients have sent
+	// something wake up in no particular order.
+	Order int64
+
 	set   *Waiters // nil: never waited
 	cmd   *Command
 	db    int
@@ -60,6 +65,7 @@ type Waiter struct {
 	wait  Wait
 	args  [][]byte
 	keys  []watchedKey
+	at    int64 // when it came, Unix ms
 	elems []*list.Element
 	reply resp.Writer
 
@@ -195,7 +201,7 @@ func (s *Waiters) all() []*Waiter {
 
 // add registers a waiter behind the others. Everything it keeps is a copy.
 func (s *Waiters) add(w *Waiter, c *ReadCall, cmd *Command, wait *Wait) {
-	w.cmd, w.db, w.wait, w.set = cmd, c.DB, *wait, s
+	w.cmd, w.db, w.wait, w.set, w.at = cmd, c.DB, *wait, s, c.now
 	w.slot = int(hashslot.Of(wait.Keys[0]))
 	w.reply = resp.Writer{Proto: c.Proto}
 	args := wait.Args
@@ -224,11 +230,21 @@ func (s *Waiters) add(w *Waiter, c *ReadCall, cmd *Command, wait *Wait) {
 			s.keys[k] = queue
 		}
 		w.keys = append(w.keys, k)
-		w.elems = append(w.elems, queue.PushBack(w))
+		w.elems = append(w.elems, w.enter(queue))
 	}
 	w.wait.Keys, w.wait.Args = nil, nil
 	w.state = stateWaiting
 	s.n.Add(1)
+}
+
+// enter puts the waiter behind all that came before it.
+func (w *Waiter) enter(queue *list.List) *list.Element {
+	for e := queue.Back(); e != nil; e = e.Prev() {
+		if before := e.Value.(*Waiter); before.at < w.at-1 || before.Order <= w.Order {
+			return queue.InsertAfter(w, e)
+		}
+	}
+	return queue.PushFront(w)
 }
 
 // finish takes a waiter off the queues and wakes its session.

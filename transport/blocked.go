@@ -31,7 +31,7 @@ func (s *Session) addBlocking(op fsm.Op, size int, g Group, stale bool) {
 	s.group, s.stale = g, stale
 	s.unit.Ops = append(s.unit.Ops, op)
 	s.unitBytes += size
-	s.unit.Waiter = &fsm.Waiter{Wake: s.interrupt}
+	s.unit.Waiter = &fsm.Waiter{Wake: s.interrupt, Order: s.id}
 	s.flush()
 }
 
