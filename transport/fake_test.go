@@ -23,6 +23,7 @@ type fakeGroup struct {
 	index uint64
 	fail  atomic.Pointer[error] // what Do and Watch return instead of running
 	units atomic.Int64
+	acked atomic.Int64
 	gate  chan struct{} // if not nil, Do waits for it
 }
 
@@ -90,7 +91,7 @@ func (g *fakeGroup) serve(now int64) error {
 	return nil
 }
 
-func (g *fakeGroup) Acked(uint64) int { return 0 }
+func (g *fakeGroup) Acked(uint64) int { return int(g.acked.Load()) }
 
 func (g *fakeGroup) DoStale(u *fsm.Unit) error {
 	g.mu.RLock()
