@@ -126,9 +126,9 @@ func infoClients(a *Admin, s *transport.Session, f *fields) {
 	f.add("maxclients", a.Config.Current().MaxClients)
 	f.add("client_recent_max_input_buffer", st.InputBuffers)
 	f.add("client_recent_max_output_buffer", st.OutputBuffers)
-	f.add("blocked_clients", st.Paused)
+	f.add("blocked_clients", st.Blocked+st.Paused)
 	f.add("tracking_clients", 0)
-	f.add("clients_in_timeout_table", 0)
+	f.add("clients_in_timeout_table", st.Timed)
 }
 
 func infoPersistence(a *Admin, _ *transport.Session, f *fields) {

@@ -38,10 +38,12 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 			if n%warmUnits == 0 {
 				m.warmEntry(units[n:])
 			}
+			u.Index = index
 			for i := range u.Ops {
-				m.runOp(&u.Ops[i], u.Reply, seed, last)
+				m.runOp(&u.Ops[i], u.Reply, u.waiterOf(i), seed, last)
 			}
 		}
+		m.review()
 		return nil
 	}
 	ops, err := parseOps(m.ops[:0], body, m.ks.Databases())
@@ -61,11 +63,12 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 		}
 		o := &ops[i]
 		if o.tx == nil {
-			m.runOp(&o.op, nobody, seed, last)
+			m.runOp(&o.op, nobody, nil, seed, last)
 		} else if o.watch < 0 || uint64(o.watch) == last {
 			m.runTx(o.tx, o.slot, nobody, seed)
 		}
 	}
+	m.review()
 	return nil
 }
 
@@ -89,7 +92,7 @@ func (m *Machine) expireDue(budget int) {
 	}
 }
 
-func (m *Machine) runOp(op *Op, reply *resp.Writer, seed *Rand, last uint64) {
+func (m *Machine) runOp(op *Op, reply *resp.Writer, w *Waiter, seed *Rand, last uint64) {
 	switch {
 	case op.Tx != nil:
 		// The same test as on the other replicas, which only have the index.
@@ -104,13 +107,19 @@ func (m *Machine) runOp(op *Op, reply *resp.Writer, seed *Rand, last uint64) {
 	default:
 		if slot := op.slot(m); !m.serves(slot) {
 			reply.Buf = m.redirect(reply.Buf, uint16(slot))
+			if w != nil {
+				w.found = true
+			}
 			return
 		}
 		if m.deny > 0 && m.refuses(op.Cmd) {
 			reply.Error(errOOM)
+			if w != nil {
+				w.found = true
+			}
 			return
 		}
-		m.runCmd(op, reply, seed)
+		m.runCmd(op, reply, w, seed)
 	}
 }
 
@@ -134,13 +143,13 @@ func (m *Machine) runTx(tx []Op, slot int, reply *resp.Writer, seed *Rand) {
 		if tx[i].Raw != nil {
 			reply.Raw(tx[i].Raw)
 		} else {
-			m.runCmd(&tx[i], reply, seed)
+			m.runCmd(&tx[i], reply, nil, seed)
 		}
 	}
 }
 
-func (m *Machine) runCmd(op *Op, reply *resp.Writer, seed *Rand) {
-	call := WriteCall{ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen}}
+func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
+	call := WriteCall{ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w}}
 	if op.Cmd.Write == nil {
 		// A read draws from its own numbers: replicas that only see the
 		// writes must be at the same place in the entry's.
@@ -151,11 +160,12 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, seed *Rand) {
 		call.rand = Rand{seed.Uint64()}
 		if m.skip[Poison{m.index, m.step}] {
 			reply.Error(errPoison)
-			return
+		} else {
+			op.Cmd.Write(&call)
 		}
-		op.Cmd.Write(&call)
 		m.ks.Settle()
 	}
+	m.settle(&call.ReadCall, op.Cmd)
 	m.Stats.Hits.Add(call.hits)
 	m.Stats.Misses.Add(call.misses)
 }
@@ -204,12 +214,16 @@ func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
 		case op.Tx != nil:
 			m.readTx(&call, op)
 		default:
+			call.waiter = u.waiterOf(i)
 			m.readOne(&call, op)
 		}
 	}
 	if call.aged || call.stores && !u.Stale && u.storeReads() {
 		u.Reply.Buf = u.Reply.Buf[:mark]
 		return false
+	}
+	if call.waiter != nil {
+		m.settle(&call, u.Ops[len(u.Ops)-1].Cmd)
 	}
 	m.Stats.Hits.Add(call.hits)
 	m.Stats.Misses.Add(call.misses)

@@ -29,6 +29,9 @@ type ReadCall struct {
 	aged bool
 	// stores is set by a read that would store something: see logged.go.
 	stores bool
+
+	waiter *Waiter // of a blocking command that may wait
+	wants  *Wait   // what it waits for, once the handler has said so
 }
 
 // Now returns the time of the call in Unix milliseconds.

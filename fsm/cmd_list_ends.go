@@ -215,42 +215,62 @@ func (c *WriteCall) moveElement(from, to listEnd) {
 // there and an array of its elements, or a null array. A key of another type
 // is an error, unless a list stands before it.
 func lmpop(c *WriteCall) {
-	numKeys, ok := c.positiveArg(1, errNumKeys)
-	if !ok {
-		return
+	if p, ok := c.manyPopArgs(1); ok && !c.popFirst(p) {
+		c.NullArray()
 	}
-	if numKeys > int64(len(c.Args)-3) {
+}
+
+// manyPop is what LMPOP and BLMPOP are told.
+type manyPop struct {
+	keys  [][]byte
+	end   listEnd
+	count int64
+}
+
+// manyPopArgs parses numkeys key [key ...] LEFT|RIGHT [COUNT count], which
+// begin at argument at, or writes the error.
+func (c *ReadCall) manyPopArgs(at int) (p manyPop, ok bool) {
+	numKeys, ok := c.positiveArg(at, errNumKeys)
+	if !ok {
+		return p, false
+	}
+	if numKeys > int64(len(c.Args)-at-2) {
 		c.Error(errSyntax)
-		return
+		return p, false
 	}
-	where := 2 + int(numKeys)
-	end, ok := c.endArg(where)
-	if !ok {
-		return
+	where := at + 1 + int(numKeys)
+	p.keys, p.count = c.Args[at+1:where], 1
+	if p.end, ok = c.endArg(where); !ok {
+		return p, false
 	}
-	count := int64(1)
 	next := where + 1
 	if next+1 < len(c.Args) && isWord(c.Args[next], "COUNT") {
-		if count, ok = c.positiveArg(next+1, errCount); !ok {
-			return
+		if p.count, ok = c.positiveArg(next+1, errCount); !ok {
+			return p, false
 		}
 		next += 2
 	}
 	if next < len(c.Args) {
 		c.Error(errSyntax)
-		return
+		return p, false
 	}
-	for _, key := range c.Args[2:where] {
+	return p, true
+}
+
+// popFirst takes elements from the first list that is there and reports true,
+// also when it has replied an error.
+func (c *WriteCall) popFirst(p manyPop) bool {
+	for _, key := range p.keys {
 		l, ok := c.modifyList(key)
 		if !ok {
-			return
+			return true
 		}
 		if l != nil {
 			c.Array(2)
 			c.Bulk(key)
-			c.popMany(end, key, l, count)
-			return
+			c.popMany(p.end, key, l, p.count)
+			return true
 		}
 	}
-	c.NullArray()
+	return false
 }

@@ -67,51 +67,72 @@ func (c *WriteCall) popMembers(key []byte, z *keyspace.ZSet, n int, highest, inP
 //
 // Source: Redis 7.0 docs for ZMPOP.
 func zmpop(c *WriteCall) {
-	numKeys, ok := c.positiveArg(1, errNumKeys)
+	if p, ok := c.manyZPopArgs(1); ok && !c.zpopFirst(p) {
+		c.NullArray()
+	}
+}
+
+// manyZPop is what ZMPOP and BZMPOP are told.
+type manyZPop struct {
+	keys    [][]byte
+	highest bool
+	count   int64
+}
+
+// manyZPopArgs parses numkeys key [key ...] MIN|MAX [COUNT count], which begin
+// at argument at, or writes the error.
+func (c *ReadCall) manyZPopArgs(at int) (p manyZPop, ok bool) {
+	numKeys, ok := c.positiveArg(at, errNumKeys)
 	if !ok {
-		return
+		return p, false
 	}
-	if numKeys >= int64(len(c.Args)-2) {
+	if numKeys > int64(len(c.Args)-at-2) {
 		c.Error(errSyntax)
-		return
+		return p, false
 	}
-	where := 2 + int(numKeys)
-	highest := isWord(c.Args[where], "MAX")
-	if !highest && !isWord(c.Args[where], "MIN") {
+	where := at + 1 + int(numKeys)
+	p.keys, p.count = c.Args[at+1:where], 1
+	p.highest = isWord(c.Args[where], "MAX")
+	if !p.highest && !isWord(c.Args[where], "MIN") {
 		c.Error(errSyntax)
-		return
+		return p, false
 	}
-	count := int64(1)
 	switch options := c.Args[where+1:]; {
 	case len(options) == 0:
 	case len(options) >= 2 && isWord(options[0], "COUNT"):
-		if count, ok = c.positiveArg(where+2, errCount); !ok {
-			return
+		if p.count, ok = c.positiveArg(where+2, errCount); !ok {
+			return p, false
 		}
 		if len(options) > 2 {
 			c.Error(errSyntax)
-			return
+			return p, false
 		}
 	default:
 		c.Error(errSyntax)
-		return
+		return p, false
 	}
-	for _, key := range c.Args[2:where] {
+	return p, true
+}
+
+// zpopFirst takes members from the first sorted set that is there and reports
+// true, also when it has replied an error.
+func (c *WriteCall) zpopFirst(p manyZPop) bool {
+	for _, key := range p.keys {
 		z, ok := c.modifyZSet(key)
 		if !ok {
-			return
+			return true
 		}
 		if z == nil {
 			continue
 		}
-		n := int(min(count, int64(z.Len())))
+		n := int(min(p.count, int64(z.Len())))
 		c.Array(2)
 		c.Bulk(key)
 		c.Array(n)
-		c.popMembers(key, z, n, highest, true)
-		return
+		c.popMembers(key, z, n, p.highest, true)
+		return true
 	}
-	c.NullArray()
+	return false
 }
 
 // positiveArg parses argument i as a number from 1 on, or writes errText.

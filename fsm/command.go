@@ -26,7 +26,21 @@ type Command struct {
 	// an entry: a read that has something to store (PFCOUNT). See logged.go.
 	Logged *Command
 
+	// Wait says what a blocking command with these arguments waits for if none
+	// of its keys is there; false: the arguments are bad. Nil for those to which
+	// it matters what else there is.
+	Wait func(*ReadCall) (Wait, bool)
+
+	// Blocks says whether a blocking command with these arguments may wait;
+	// nil: it always may.
+	Blocks func(args [][]byte) bool
+
 	Sub []*Command
+}
+
+// MayWait reports whether the command with these arguments may wait.
+func (c *Command) MayWait(args [][]byte) bool {
+	return c.Flags.Has(command.Blocking) && (c.Blocks == nil || c.Blocks(args))
 }
 
 // Commands returns all data commands. The order is that of the families.
@@ -35,6 +49,7 @@ func Commands() []*Command {
 	for _, family := range [][]*Command{
 		stringCommands,
 		listCommands,
+		listBlockingCommands,
 		hashCommands,
 		setCommands,
 		zsetCommands,
@@ -42,6 +57,7 @@ func Commands() []*Command {
 		geoCommands,
 		sortCommands,
 		dumpCommands,
+		zsetBlockingCommands,
 		keyCommands,
 		expireCommands,
 		serverCommands,

@@ -50,6 +50,7 @@ func own(c *WriteCall) {
 		return
 	}
 	c.m.epoch = epoch
+	c.m.waiters.ownerChanged()
 	if string(c.Args[2]) == "=" {
 		c.m.owned = &SlotSet{}
 	}

@@ -27,6 +27,7 @@ type Machine struct {
 
 	watches Watches
 	memory  *Memory
+	waiters *Waiters
 
 	redirect func(dst []byte, slot uint16) []byte
 
@@ -68,7 +69,7 @@ type Options struct {
 // New returns an empty machine.
 func New(o Options) *Machine {
 	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{},
-		interp: &lua.Interpreter{}, running: &runningScripts{}}
+		waiters: &Waiters{}, interp: &lua.Interpreter{}, running: &runningScripts{}}
 	if o.Cluster {
 		m.owned = &SlotSet{}
 	}
@@ -99,9 +100,9 @@ func (m *Machine) Keyspace() *keyspace.Keyspace { return m.ks }
 func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
 
 // TakeOver gives a machine that was just restored what belongs to this process
-// and not to the replicated state: the watches, the hooks, the counters.
+// and not to the replicated state: the watches, the waiters, the hooks, the counters.
 func (m *Machine) TakeOver(old *Machine) {
-	m.watches, m.redirect, m.Events, m.memory = old.watches, old.redirect, old.Events, old.memory
+	m.watches, m.waiters, m.redirect, m.Events, m.memory = old.watches, old.waiters, old.redirect, old.Events, old.memory
 	m.Stats, m.ScriptLog = old.Stats, old.ScriptLog
 	m.interp, m.running = old.interp, old.running
 }
@@ -119,6 +120,7 @@ func (m *Machine) modified(db int, key []byte) {
 	m.mix(key)
 	m.Stats.Changes.Add(1)
 	m.watches.touch(m.ks, db, key)
+	m.waiters.touch(db, key)
 }
 
 func (m *Machine) notify(class byte, event string, db int, key []byte) {

@@ -15,6 +15,21 @@ type Unit struct {
 	// Stale says that the unit runs on whatever state the replica has and can't
 	// become an entry.
 	Stale bool
+
+	// Waiter is set if the last step is a blocking command that may wait. If it
+	// finds nothing it writes no reply, and Waiter.Blocked says so.
+	Waiter *Waiter
+
+	// Index is the log index of the entry that the unit was part of; 0: none.
+	Index uint64
+}
+
+// waiterOf returns the waiter of step i, or nil.
+func (u *Unit) waiterOf(i int) *Waiter {
+	if i == len(u.Ops)-1 {
+		return u.Waiter
+	}
+	return nil
 }
 
 // Op is one step of a unit. Exactly one of Cmd, Tx and Raw is set.

@@ -17,7 +17,7 @@ import (
 
 // The services that nodes offer each other beside Raft.
 const (
-	svcStatus  byte = iota + 1 // group (4 bytes) -> term, last index (8 bytes each), or nothing
+	svcStatus  byte = iota + 1 // group (4 bytes) -> term, last index, applied index (8 bytes each), or nothing
 	svcHello                   // -> hello as JSON
 	svcFound                   // image of the first map as JSON -> nothing
 	svcJoin                    // node as JSON -> joinReply as JSON
@@ -54,14 +54,14 @@ func newLink(mux *peer.Mux, group uint32) *link {
 // AskStatus implements store.Transport.
 func (l *link) AskStatus(id raft.ServerID, addr raft.ServerAddress, limit time.Duration, answer func(store.Status, error)) {
 	l.mux.Go(string(id), string(addr), svcStatus, l.group[:], limit, func(b []byte, err error) {
-		if err == nil && len(b) != 16 {
+		if err == nil && len(b) != 24 {
 			err = errors.New("no replica of this group there")
 		}
 		if err != nil {
 			answer(store.Status{}, err)
 			return
 		}
-		answer(store.Status{Term: binary.BigEndian.Uint64(b), LastIndex: binary.BigEndian.Uint64(b[8:])}, nil)
+		answer(store.Status{Term: binary.BigEndian.Uint64(b), LastIndex: binary.BigEndian.Uint64(b[8:]), Applied: binary.BigEndian.Uint64(b[16:])}, nil)
 	})
 }
 
@@ -101,7 +101,8 @@ func (n *Node) serveStatus(_ string, req, dst []byte) []byte {
 	}
 	st := r.Status()
 	dst = binary.BigEndian.AppendUint64(dst, st.Term)
-	return binary.BigEndian.AppendUint64(dst, st.LastIndex)
+	dst = binary.BigEndian.AppendUint64(dst, st.LastIndex)
+	return binary.BigEndian.AppendUint64(dst, st.Applied)
 }
 
 // call asks another node and decodes its JSON answer.

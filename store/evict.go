@@ -46,7 +46,11 @@ func (g *Group) makeRoom(reqs []*request, now int64) (ops []fsm.Op, alone bool) 
 		return e.Ops, false
 	}
 	// What a transaction watches may be among the keys: it is decided when they are gone.
-	w, watched := reqs[0].unit.Watched()
+	var w *fsm.Watch
+	watched := false
+	if len(reqs) > 0 && reqs[0].from == 0 {
+		w, watched = reqs[0].unit.Watched()
+	}
 	switch {
 	case !watched && !e.Short:
 		g.evict.rounds = 0

@@ -57,8 +57,9 @@ type Group struct {
 
 	mu      sync.RWMutex // guards machine and pending
 	machine *fsm.Machine
-	pending *batch // the entry in flight, until it was applied or given up
-	broken  bool   // a command has panicked: the machine must not be used
+	pending *batch       // the entry in flight, until it was applied or given up
+	waiters *fsm.Waiters // the machine's, also after another took its place
+	broken  bool         // a command has panicked: the machine must not be used
 
 	queue    queue
 	requests sync.Pool // of *request; of this group alone, as channels belong to one simulation
@@ -94,10 +95,11 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 	if o.Wall == nil {
 		o.Wall = func() int64 { return time.Now().UnixMilli() }
 	}
-	g := &Group{opt: o, log: o.Replica.Logger, machine: fsm.New(o.Machine), origin: newOrigin(), stopped: make(chan struct{})}
+	machine := fsm.New(o.Machine)
+	g := &Group{opt: o, log: o.Replica.Logger, machine: machine, waiters: machine.Waiters(), origin: newOrigin(), stopped: make(chan struct{})}
 	g.requests.New = func() any { return &request{done: make(chan error, 1)} }
 	g.expiring.Store(true)
-	g.queue.init(o.QueueBytes)
+	g.queue.init(o.QueueBytes, g.urgent)
 	g.snapshots.init()
 	g.evict.init(newOrigin())
 	o.Replica.FSM = groupFSM{g}
@@ -126,6 +128,7 @@ func (g *Group) Close() error {
 		close(g.stopped)
 		g.closeErr = g.Replica.Close()
 		g.wg.Wait()
+		g.waiters.Drop(fsm.Deposed)
 	})
 	return g.closeErr
 }
@@ -143,6 +146,7 @@ func (g *Group) onLeader(ctx context.Context, term uint64) error {
 func (g *Group) onFollower() {
 	g.mu.Lock()
 	g.machine.BreakWatches()
+	g.waiters.Drop(fsm.Deposed)
 	g.mu.Unlock()
 	if g.opt.OnFollower != nil {
 		g.opt.OnFollower(g)
@@ -157,6 +161,11 @@ func (g *Group) Do(u *fsm.Unit) error {
 		if g.Serving() == 0 {
 			return ErrNotLeader
 		}
+		if u.Waiter != nil {
+			if parked, err := g.park(u); parked || err != nil {
+				return err
+			}
+		}
 		return g.propose(u)
 	}
 	for {
@@ -168,6 +177,16 @@ func (g *Group) Do(u *fsm.Unit) error {
 		if g.broken {
 			g.mu.RUnlock()
 			return ErrNotLeader
+		}
+		if u.Waiter != nil && g.Serving() == 0 {
+			g.mu.RUnlock()
+			return ErrNotLeader // onFollower, which tells the waiters, may be through
+		}
+		if g.waiters.Due() {
+			// What is about to be handed to a waiter must not be seen: the next
+			// entry has it first.
+			g.mu.RUnlock()
+			return g.propose(u)
 		}
 		ok := g.machine.Read(u, now, rand.Uint64())
 		g.mu.RUnlock()
@@ -195,6 +214,7 @@ func (g *Group) DoStale(u *fsm.Unit) error {
 	}
 	u.Stale = true
 	defer func() { u.Stale = false }()
+	u.Waiter = nil // nobody would serve it here
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	for !g.machine.Read(u, g.machine.Now(), 1) {
@@ -305,6 +325,12 @@ func (f groupFSM) Apply(l *raft.Log) any {
 	}
 	if units != nil {
 		b.applied = true
+		if g.Serving() == 0 {
+			g.waiters.Drop(fsm.Deposed) // onFollower may be through
+		}
+	}
+	if g.waiters.Due() {
+		g.queue.signal()
 	}
 	g.logBytes.Add(int64(len(l.Data)) + 64)
 	g.logCount.Add(1)
@@ -320,6 +346,7 @@ func (g *Group) stopApplying(err error) {
 		return
 	}
 	g.broken = true
+	g.waiters.Drop(fsm.Deposed)
 	// Ends when OnPanic does; its owner is whoever opened the group.
 	go g.opt.OnPanic(g, p)
 }

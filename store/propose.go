@@ -22,7 +22,18 @@ import (
 type request struct {
 	unit  *fsm.Unit
 	bytes int64
+	from  int        // steps before it have been in an entry
+	rest  *fsm.Unit  // the others, in the entry that is the unit's last
 	done  chan error // capacity 1
+}
+
+// answer ends the request. Part of it may have been executed: then nothing
+// else than that the outcome isn't known may be said.
+func (q *request) answer(err error) {
+	if err != nil && q.from > 0 {
+		err = ErrUncertain
+	}
+	q.done <- err
 }
 
 // propose queues a unit and waits for its answer.
@@ -42,7 +53,7 @@ func (g *Group) propose(u *fsm.Unit) error {
 	}
 	mark := len(u.Reply.Buf)
 	q := g.requests.Get().(*request)
-	q.unit, q.bytes = u, size
+	q.unit, q.bytes, q.from = u, size, 0
 	if err := g.queue.push(q); err != nil {
 		q.unit = nil
 		g.requests.Put(q)
@@ -58,10 +69,11 @@ func (g *Group) propose(u *fsm.Unit) error {
 }
 
 // noSpaceFor reports whether a unit must be refused to keep room on the disk.
-// Units without steps are the leader's own, small and rare.
+// Units without writes are the leader's own, or reads that wait for a place: small
+// and rare.
 func (g *Group) noSpaceFor(u *fsm.Unit) bool {
 	d := g.opt.Replica.Disk
-	return d != nil && len(u.Ops) > 0 && d.Full()
+	return d != nil && d.Full() && u.Writes()
 }
 
 // admit refuses those for which there is no room any more: others may have
@@ -108,6 +120,12 @@ type batch struct {
 	units    []*fsm.Unit
 	head     []byte // the entry's first line, which no other entry has
 	applied  bool
+
+	served []*fsm.Unit         // of waiters: the first of units
+	waits  map[string]struct{} // keys for which somebody may wait after the entry
+	closed bool                // nothing may follow in the entry
+	cut    *request            // the last, if only its first steps are in the entry
+	upTo   int                 // so many of them
 }
 
 // isEntry reports whether data is the batch's entry: the first line names the
@@ -128,15 +146,23 @@ func (g *Group) proposeLoop() {
 		}
 		gather.got(len(reqs), waiting)
 		reqs = g.admit(reqs)
-		for len(reqs) > 0 {
+		for len(reqs) > 0 || g.urgent() {
 			var b *batch
 			b, entry, reqs = g.build(entry, reqs)
-			if b != nil {
-				gather.took = g.commit(b, entry)
-				// The library and its caches keep the entry's bytes.
-				entry = nil
-			} else {
+			if b == nil {
 				entry = entry[:0]
+				continue
+			}
+			var err error
+			gather.took, err = g.commit(b, entry)
+			// The library and its caches keep the entry's bytes.
+			entry = nil
+			if err == nil && b.cut != nil {
+				b.cut.from = b.upTo
+				reqs = append([]*request{b.cut}, reqs...)
+			}
+			if err != nil && len(b.served) > 0 {
+				time.Sleep(retryServe)
 			}
 		}
 	}
@@ -146,7 +172,8 @@ func (g *Group) proposeLoop() {
 // to keep up, few enough not to be noticed.
 const expirePerEntry, expirePerTick = 20, 2000
 
-// build makes an entry of the requests, all of them unless one holds a
+// build makes an entry of what has come for waiters and of the requests, all of
+// them unless a step may bring something for a waiter or one holds a
 // transaction with watched keys: that one begins an entry of its own, since its
 // decision holds for the state as it is now. Keys that must be evicted first may
 // need an entry of their own, too. It returns what is left.
@@ -157,11 +184,17 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 	g.mu.RLock()
 	now = max(now, g.machine.Now())
 	applied, chain := g.machine.Index(), g.machine.Chain()
-	if w, ok := reqs[0].unit.Watched(); ok && !g.machine.WatchHolds(w, now) {
-		w.Break()
+	if len(reqs) > 0 && reqs[0].from == 0 {
+		if w, ok := reqs[0].unit.Watched(); ok && !g.machine.WatchHolds(w, now) {
+			w.Break()
+		}
 	}
 	room, alone := g.makeRoom(reqs, now)
 	g.mu.RUnlock()
+	g.claim(b, now)
+	if len(reqs) == 0 && len(b.served) == 0 {
+		return nil, dst, nil
+	}
 
 	h := fsm.Header{Time: now, Seed: rand.Uint64(), Origin: g.origin, Seq: g.seq, Applied: applied, Chain: chain}
 	switch {
@@ -180,6 +213,10 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 	dst = fsm.AppendHeader(dst, h)
 	b.head = append([]byte(nil), dst...)
 	db := 0
+	for _, u := range b.served {
+		dst, db = fsm.AppendUnit(dst, u, db, now, applied)
+		b.units = append(b.units, u)
+	}
 	if len(room) > 0 {
 		u := ownUnit(room)
 		dst, db = fsm.AppendUnit(dst, u, db, now, applied)
@@ -189,8 +226,11 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 		}
 	}
 	for i, q := range reqs {
-		if w, ok := q.unit.Watched(); ok {
-			if i > 0 {
+		if b.closed {
+			return b, dst, reqs[i:]
+		}
+		if w, ok := q.unit.Watched(); ok && q.from == 0 {
+			if i > 0 || len(b.served) > 0 {
 				return b, dst, reqs[i:]
 			}
 			if w.Dirty() {
@@ -199,9 +239,20 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 				return nil, dst, g.abort(q, reqs[1:])
 			}
 		}
-		dst, db = fsm.AppendUnit(dst, q.unit, db, now, applied)
+		u, n := q.unit, g.cut(b, q.unit, q.from)
+		if q.from > 0 || n < len(u.Ops) {
+			u = &fsm.Unit{Ops: u.Ops[q.from:n], Reply: u.Reply}
+			if n == len(q.unit.Ops) {
+				u.Waiter, q.rest = q.unit.Waiter, u
+			}
+		}
+		dst, db = fsm.AppendUnit(dst, u, db, now, applied)
+		b.units = append(b.units, u)
+		if n < len(q.unit.Ops) {
+			b.cut, b.upTo = q, n
+			return b, dst, reqs[i+1:]
+		}
 		b.requests = append(b.requests, q)
-		b.units = append(b.units, q.unit)
 	}
 	return b, dst, nil
 }
@@ -221,8 +272,9 @@ func (g *Group) abort(q *request, rest []*request) []*request {
 	return append([]*request{q}, rest...)
 }
 
-// commit proposes an entry and answers its units. It returns how long that took.
-func (g *Group) commit(b *batch, entry []byte) time.Duration {
+// commit proposes an entry and answers its units. It returns how long that took,
+// and what the units were told.
+func (g *Group) commit(b *batch, entry []byte) (time.Duration, error) {
 	g.mu.Lock()
 	g.pending = b
 	g.mu.Unlock()
@@ -241,10 +293,17 @@ func (g *Group) commit(b *batch, entry []byte) time.Duration {
 	if err == nil && g.opt.Observer != nil {
 		g.opt.Observer.Entry(len(b.units), len(entry), took)
 	}
+	g.deliver(b, err)
 	for _, q := range b.requests {
-		q.done <- err
+		if q.rest != nil {
+			q.unit.Index, q.rest = q.rest.Index, nil
+		}
+		q.answer(err)
 	}
-	return took
+	if b.cut != nil && err != nil {
+		b.cut.answer(err)
+	}
+	return took, err
 }
 
 // apply hands an entry to Raft. While leadership is being handed over Raft
@@ -310,12 +369,13 @@ type queue struct {
 	maxBytes int64
 	want     int // wake the proposer at so many
 	closed   bool
+	urgent   func() bool // an entry must be made at once, also of nothing
 	wake     chan struct{}
 	timer    *time.Timer
 }
 
-func (q *queue) init(maxBytes int64) {
-	q.maxBytes = maxBytes
+func (q *queue) init(maxBytes int64, urgent func() bool) {
+	q.maxBytes, q.urgent = maxBytes, urgent
 	q.wake = make(chan struct{}, 1)
 	q.want = 1
 }
@@ -350,9 +410,9 @@ func (q *queue) signal() {
 }
 
 // take waits for requests and returns up to maxBytes of them, oldest first, at
-// least one; nil when the queue is closed. want is asked once how many to wait
-// for, given those that are there; having seen the first, take waits for them
-// no longer than patience. waiting is how many were there at the call.
+// least one unless it is urgent; nil when the queue is closed. want is asked
+// once how many to wait for, given those that are there; having seen the first,
+// take waits for them no longer than patience. waiting is how many were there at the call.
 func (q *queue) take(maxBytes int, want func(waiting int) int, patience time.Duration) (got []*request, waiting int) {
 	q.mu.Lock()
 	waiting = len(q.waiting)
@@ -369,6 +429,11 @@ func (q *queue) take(maxBytes int, want func(waiting int) int, patience time.Dur
 			q.waiting = nil
 			q.mu.Unlock()
 			return nil, 0
+		}
+		if q.urgent() {
+			got := q.cut(maxBytes)
+			q.mu.Unlock()
+			return got, waiting
 		}
 		if n >= q.want || n > 0 && (patience <= 0 || q.bytes >= int64(maxBytes)) {
 			got := q.cut(maxBytes)
@@ -404,6 +469,9 @@ func (q *queue) cut(maxBytes int) []*request {
 		n++
 	}
 	got := q.waiting[:n:n]
+	if n == 0 {
+		return []*request{}
+	}
 	q.waiting = q.waiting[n:]
 	if len(q.waiting) == 0 {
 		q.waiting = nil

@@ -31,6 +31,7 @@ type Transport interface {
 type Status struct {
 	Term      uint64 // current term
 	LastIndex uint64 // of its log
+	Applied   uint64 // last entry it has applied, which it holds on stable storage
 }
 
 // ReplicaOptions configure a replica.
@@ -183,7 +184,7 @@ func (r *Replica) Leader() (id string, addr string) {
 
 // Status returns how the replica stands.
 func (r *Replica) Status() Status {
-	return Status{Term: r.raft.CurrentTerm(), LastIndex: r.raft.LastIndex()}
+	return Status{Term: r.raft.CurrentTerm(), LastIndex: r.raft.LastIndex(), Applied: r.raft.AppliedIndex()}
 }
 
 // Raft returns figures for INFO and metrics.

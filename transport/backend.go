@@ -14,6 +14,9 @@ type Group interface {
 	Watch(w *fsm.Watch, db int, keys [][]byte) error
 	// Unwatch forgets all keys of w.
 	Unwatch(w *fsm.Watch)
+	// Acked asks how many other replicas are known to have the log entry at an
+	// index (fsm.Unit.Index) on stable storage.
+	Acked(index uint64) int
 }
 
 // Router knows which group serves a slot. Safe for concurrent use.

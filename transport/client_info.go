@@ -45,6 +45,9 @@ func (s *Session) flags() string {
 	if s.tx.open {
 		f += "x"
 	}
+	if s.blocked.Load() != nil {
+		f += "b"
+	}
 	if s.ending {
 		f += "c"
 	}

@@ -14,6 +14,8 @@ import (
 // scripted is a group that answers every step by a function.
 type scripted func(op *fsm.Op, w *resp.Writer)
 
+func (f scripted) Acked(uint64) int { return 0 }
+
 func (f scripted) Do(u *fsm.Unit) error {
 	for i := range u.Ops {
 		if u.Ops[i].Raw != nil {

@@ -47,7 +47,7 @@ func clientCommand() *Command {
 			sub("TRACKINGINFO", 2, plain, "6.2.0", "Not supported.", "", true, notYet),
 			sub("PAUSE", -3, admin, "2.9.50", "Makes clients wait with their commands.", "timeout [WRITE | ALL]", false, clientPause),
 			sub("UNPAUSE", 2, admin, "6.2.0", "Ends CLIENT PAUSE.", "", false, clientUnpause),
-			sub("UNBLOCK", -3, admin, "5.0.0", "Not supported.", "client-id [TIMEOUT | ERROR]", true, notYet),
+			sub("UNBLOCK", -3, admin, "5.0.0", "Ends the wait of another connection's blocking command.", "client-id [TIMEOUT | ERROR]", false, clientUnblock),
 		},
 	}
 }
@@ -77,6 +77,8 @@ var clientHelp = []string{
 	"    Name the connection.",
 	"UNPAUSE",
 	"    End the pause.",
+	"UNBLOCK <client-id> [TIMEOUT|ERROR]",
+	"    End the wait of a connection's blocking command.",
 }
 
 // Help replies to a HELP subcommand in Redis's form: a heading, the lines, and

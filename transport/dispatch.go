@@ -114,7 +114,7 @@ func (s *Session) runData(node *Node, args [][]byte) {
 	if router.Cluster() {
 		var problem string
 		if slot, problem = keySlot(node.Spec, args); problem == "" && slot >= 0 {
-			g, stale, problem = s.route(slot, node.Item.Data.Write == nil)
+			g, stale, problem = s.route(slot, node.Item.Data.Write == nil && !node.Item.Data.MayWait(args))
 		}
 		s.asking = false
 		if problem != "" {

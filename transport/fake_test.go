@@ -23,6 +23,7 @@ type fakeGroup struct {
 	index uint64
 	fail  atomic.Pointer[error] // what Do and Watch return instead of running
 	units atomic.Int64
+	acked atomic.Int64
 	gate  chan struct{} // if not nil, Do waits for it
 }
 
@@ -65,8 +66,32 @@ func (g *fakeGroup) Do(u *fsm.Unit) error {
 	data := fsm.AppendHeader(nil, fsm.Header{Time: now})
 	data, _ = fsm.AppendUnit(data, u, 0, now, g.m.Index())
 	g.index++
-	return g.m.Apply(g.index, data, []*fsm.Unit{u})
+	if err := g.m.Apply(g.index, data, []*fsm.Unit{u}); err != nil {
+		return err
+	}
+	return g.serve(now)
 }
+
+// serve does for waiters what a group's proposer does.
+func (g *fakeGroup) serve(now int64) error {
+	for g.m.Waiters().Due() {
+		served := g.m.Claim(now, 100)
+		data, db := fsm.AppendHeader(nil, fsm.Header{Time: now}), 0
+		for _, u := range served {
+			data, db = fsm.AppendUnit(data, u, db, now, g.m.Index())
+		}
+		g.index++
+		if err := g.m.Apply(g.index, data, served); err != nil {
+			return err
+		}
+		for _, u := range served {
+			g.m.Waiters().Deliver(u, nil, false)
+		}
+	}
+	return nil
+}
+
+func (g *fakeGroup) Acked(uint64) int { return int(g.acked.Load()) }
 
 func (g *fakeGroup) DoStale(u *fsm.Unit) error {
 	g.mu.RLock()

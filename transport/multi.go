@@ -344,7 +344,8 @@ func (s *Session) selected(q *queuedCommand, db int) int {
 
 // runQueued runs a command of the session whose turn in EXEC has come.
 func (s *Session) runQueued(q *queuedCommand) {
-	s.last = q.node.Spec
+	s.last, s.executing = q.node.Spec, true
+	defer func() { s.executing = false }()
 	s.timed(q.node.Spec, q.args, func() {
 		s.observed(q.node.Spec, func() { q.node.Item.Conn.Run(s, q.args) })
 	})

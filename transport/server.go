@@ -31,6 +31,8 @@ type Server struct {
 	outputBytes atomic.Int64 // in writes that are under way
 	lastID      atomic.Int64
 	closing     atomic.Bool
+	blocked     atomic.Int64   // sessions that wait for a blocking command
+	timed       atomic.Int64   // those of them that don't wait for ever
 	wg          sync.WaitGroup // listeners, sessions, the janitor
 
 	mu        sync.Mutex

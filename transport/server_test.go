@@ -121,6 +121,8 @@ func (c loopConn) Read(b []byte) (int, error) { return copy(b, c.data), nil }
 // answering is a group that answers at once and allocates nothing.
 type answering struct{}
 
+func (answering) Acked(uint64) int { return 0 }
+
 func (answering) Do(u *fsm.Unit) error {
 	for range u.Ops {
 		u.Reply.Raw([]byte("$1\r\nv\r\n"))

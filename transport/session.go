@@ -50,8 +50,10 @@ type Session struct {
 	group     Group // of the unit
 	stale     bool  // the unit runs on a local replica that may lag
 
-	tx    transaction
-	watch watching
+	tx        transaction
+	watch     watching
+	wrote     written // for WAIT
+	executing bool    // EXEC runs a command of the session
 
 	processed int64 // commands since the counters were last told
 	errors    int64 // error replies of the session's own commands
@@ -59,8 +61,9 @@ type Session struct {
 	// Shared with other goroutines.
 	killed  atomic.Bool // close as soon as possible
 	writing atomic.Int64
-	pending atomic.Int64 // bytes of replies that the running write has to get rid of
-	queued  atomic.Int64 // bytes in the MULTI queue
+	blocked atomic.Pointer[blockage] // what the session waits for
+	pending atomic.Int64             // bytes of replies that the running write has to get rid of
+	queued  atomic.Int64             // bytes in the MULTI queue
 	mu      sync.Mutex
 	info    info // guarded by mu
 }

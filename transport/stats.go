@@ -10,6 +10,8 @@ import (
 type Stats struct {
 	Connected        int
 	Paused           int64 // waiting because of CLIENT PAUSE
+	Blocked          int64 // wait in a blocking command
+	Timed            int64 // those of them that don't wait for ever
 	TotalConnections int64
 	Rejected         int64 // because of maxclients or protected mode
 	Limited          int64 // closed because of a limit on their buffers or an unread reply
@@ -53,7 +55,7 @@ func (s *Server) Stats() Stats {
 	codes := maps.Clone(c.errors)
 	c.mu.Unlock()
 	return Stats{
-		Connected: s.sessions.len(), Paused: s.paused.Load(), TotalConnections: c.connections.Load(), Rejected: c.rejected.Load(),
+		Connected: s.sessions.len(), Paused: s.paused.Load(), Blocked: s.blocked.Load(), Timed: s.timed.Load(), TotalConnections: c.connections.Load(), Rejected: c.rejected.Load(),
 		Limited: c.limited.Load(), Commands: c.commands.Load(), InputBytes: c.input.Load(), OutputBytes: c.output.Load(),
 		InputBuffers: s.inputBytes.Load(), OutputBuffers: s.outputBytes.Load(), ErrorReplies: c.failed.Load(), Errors: codes,
 	}

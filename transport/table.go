@@ -77,7 +77,7 @@ func NewTable(others ...*Command) *Table {
 func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
-		connectionCommands(), transactionCommands(), clusterCommands(), {clientCommand(), commandCommand()},
+		connectionCommands(), transactionCommands(), clusterCommands(), {clientCommand(), commandCommand(), waitCommand()},
 	} {
 		all = append(all, family...)
 	}

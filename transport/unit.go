@@ -14,7 +14,12 @@ func (s *Session) add(node *Node, args [][]byte, slot int, g Group, stale bool) 
 	for _, a := range args {
 		size += len(a)
 	}
-	s.addOp(fsm.Op{Cmd: node.Item.Data.For(args), Args: args, DB: s.db, Slot: slot}, size, g, stale)
+	op := fsm.Op{Cmd: node.Item.Data.For(args), Args: args, DB: s.db, Slot: slot}
+	if op.Cmd.MayWait(args) {
+		s.addBlocking(op, size, g, stale)
+		return
+	}
+	s.addOp(op, size, g, stale)
 }
 
 func (s *Session) addOp(op fsm.Op, size int, g Group, stale bool) {
@@ -81,7 +86,7 @@ func (s *Session) flush() {
 	}
 	mark := len(s.out.Buf)
 	s.out.Errors = 0
-	s.unit.Reply = &s.out
+	s.unit.Reply, s.unit.Index = &s.out, 0
 	start := time.Now()
 	s.used = start
 	s.publish(false)
@@ -93,6 +98,9 @@ func (s *Session) flush() {
 	}
 	took := time.Since(start)
 	s.tellUnit(took)
+	if err == nil && s.unit.Index > 0 {
+		s.wrote = written{s.group, s.unit.Index}
+	}
 	if err != nil {
 		s.out.Buf = s.out.Buf[:mark]
 		s.answerAll(err, took)
@@ -105,11 +113,15 @@ func (s *Session) flush() {
 	if s.out.Discard {
 		s.out.Buf = s.out.Buf[:mark]
 	}
+	w, g, spec := s.unit.Waiter, s.group, s.srv.specOf(&s.unit.Ops[len(s.unit.Ops)-1])
 	clear(s.unit.Ops)
-	s.unit.Ops = s.unit.Ops[:0]
+	s.unit.Ops, s.unit.Waiter = s.unit.Ops[:0], nil
 	s.side.Buf = s.side.Buf[:0]
 	s.unitBytes = 0
 	s.group = nil
+	if w != nil && err == nil && w.Blocked() {
+		s.await(w, g, spec)
+	}
 }
 
 // answerAll gives every step of the unit the reply for an error of its group.

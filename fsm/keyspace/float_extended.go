@@ -144,6 +144,23 @@ func pow10(n int) *big.Int {
 // IsInf reports whether x is one of the infinities.
 func (x *Extended) IsInf() bool { return x.f.IsInf() }
 
+// Thousandfold returns x times 1000, rounded up to an integer: seconds as
+// milliseconds. False: it is not an int64.
+func (x *Extended) Thousandfold() (n int64, ok bool) {
+	if x.f.IsInf() {
+		return 0, false
+	}
+	y := new(big.Float).SetPrec(extendedBits).Mul(&x.f, big.NewFloat(1000))
+	whole, accuracy := y.Int64() // towards zero; clamped if it doesn't fit
+	if y.IsInt() {
+		return whole, accuracy == big.Exact
+	}
+	if accuracy == big.Below {
+		whole++
+	}
+	return whole, true // with a fraction it is below 2^63
+}
+
 // Add returns x+y. It reports false where Redis answers "increment would
 // produce NaN or Infinity": when an operand is infinite or the sum overflows.
 func (x *Extended) Add(y *Extended) (sum Extended, ok bool) {
