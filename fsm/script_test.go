@@ -179,7 +179,7 @@ func (r *pairRunner) run(db int, args [][]byte) ([]byte, []string) {
 	return reply, r.events[0]
 }
 
-func scriptFiles(t *testing.T) []string {
+func scriptFiles(t testing.TB) []string {
 	files, err := filepath.Glob("testdata/*/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)

@@ -83,19 +83,25 @@ func sparseRaise(b []byte, register int, count byte, sparseMax int) ([]byte, boo
 	}
 	// Find the run that the register is in, and the one before it.
 	i, first, before := headerSize, 0, headerSize
-	var r run
-	for {
-		if i >= len(b) {
-			return b, false, ErrCorrupt
+	for i < len(b) {
+		// readRun, unrolled: this is where the time goes.
+		size, length := 1, int(b[i]&3)+1
+		if c := b[i]; c < 0x40 {
+			length = int(c) + 1
+		} else if c < 0x80 {
+			size, length = 2, readRun(b, i).length
 		}
-		r = readRun(b, i)
-		if register < first+r.length {
+		if register < first+length {
 			break
 		}
 		before = i
-		i += r.size
-		first += r.length
+		i += size
+		first += length
 	}
+	if i >= len(b) {
+		return b, false, ErrCorrupt
+	}
+	r := readRun(b, i)
 	if i+r.size > len(b) {
 		return b, false, ErrCorrupt // cut off
 	}
