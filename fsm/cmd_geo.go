@@ -141,7 +141,7 @@ func (c *ReadCall) replyPoint(p geo.Point) {
 	c.replyDegrees(p.Latitude)
 }
 
-// geohash implements GEOHASH key member [member ...].
+// geohash implements GEOHASH key [member [member ...]].
 //
 // Source: Redis 7.0 docs for GEOHASH. Reply: eleven letters for each member, null
 // for one that is missing.
@@ -163,7 +163,7 @@ func geohash(c *ReadCall) {
 	}
 }
 
-// geopos implements GEOPOS key member [member ...].
+// geopos implements GEOPOS key [member [member ...]].
 //
 // Source: Redis 7.0 docs for GEOPOS. Reply: longitude and latitude for each
 // member, a null array for one that is missing.

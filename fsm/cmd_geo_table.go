@@ -22,14 +22,14 @@ var geoCommands = []*Command{
 		Name: "GEOHASH", Arity: -2, Flags: command.ReadOnly, ACL: command.Geo,
 		Keys:  command.FirstArg(command.KeyRO | command.KeyAccess),
 		Group: "geo", Since: "3.2.0", Complexity: "O(1) for each member",
-		Syntax:  "key member [member ...]",
+		Syntax:  "key [member [member ...]]",
 		Summary: "Returns the positions of members as geohashes in text.",
 	}},
 	{Read: geopos, Spec: command.Spec{
 		Name: "GEOPOS", Arity: -2, Flags: command.ReadOnly, ACL: command.Geo,
 		Keys:  command.FirstArg(command.KeyRO | command.KeyAccess),
 		Group: "geo", Since: "3.2.0", Complexity: "O(1) for each member",
-		Syntax:  "key member [member ...]",
+		Syntax:  "key [member [member ...]]",
 		Summary: "Returns the longitudes and latitudes of members.",
 	}},
 	{Read: geosearch, Spec: command.Spec{

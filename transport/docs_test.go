@@ -113,6 +113,8 @@ func TestDocsAsRedis(t *testing.T) {
 		"hello":          true, // the optional block is unnamed here
 		"xtrim":          true, // there, all of the trimming is a block
 		"xinfo|stream":   true, // there, FULL is the token of a block
+		"geohash":        true, // the members are obligatory there, and are not
+		"geopos":         true,
 		"geosearch":      true, // BYRADIUS and BYBOX begin blocks there
 		"geosearchstore": true,
 		"sort":           true, // patterns have key specifications there that name no key
