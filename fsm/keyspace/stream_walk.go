@@ -83,13 +83,14 @@ func (s *Stream) walk(start, end StreamID, backwards, dead bool, fn func(e *Stre
 		}
 		return
 	}
+	met := new(StreamEntry) // one for the whole walk
 	for p := s.nodeOf(start, s.nodes.first()); s.nodes.at(p) != nil; p = s.nodes.after(p) {
 		n := s.nodes.at(p)
 		h := newStreamHeader(n.v)
 		for at := h.entries(n.v); at >= 0; {
 			e, last := readStreamEntry(n.v, &h, n.id, at)
 			if !e.ID.Less(start) && (dead || !e.dead) {
-				if end.Less(e.ID) || !fn(&e) {
+				if *met = e; end.Less(e.ID) || !fn(met) {
 					return
 				}
 			}
@@ -100,7 +101,7 @@ func (s *Stream) walk(start, end StreamID, backwards, dead bool, fn func(e *Stre
 
 func (s *Stream) walkBack(p idPos, start, end StreamID, dead bool, fn func(e *StreamEntry) bool) bool {
 	n := s.nodes.at(p)
-	h := newStreamHeader(n.v)
+	h, met := newStreamHeader(n.v), new(StreamEntry)
 	for at := n.v.Last(); ; {
 		elements := intAt(n.v, at)
 		if elements == 0 {
@@ -111,7 +112,7 @@ func (s *Stream) walkBack(p idPos, start, end StreamID, dead bool, fn func(e *St
 		}
 		e, _ := readStreamEntry(n.v, &h, n.id, at)
 		if !end.Less(e.ID) && (dead || !e.dead) {
-			if e.ID.Less(start) || !fn(&e) {
+			if *met = e; e.ID.Less(start) || !fn(met) {
 				return false
 			}
 		}
