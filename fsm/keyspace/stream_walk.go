@@ -263,7 +263,11 @@ func (s *Stream) Trim(t StreamTrim) (removed int64) {
 			continue
 		}
 		if !t.Approx {
-			removed += s.trimNode(n, &t, maxLen)
+			gone, first := s.trimNode(n, &t, maxLen)
+			if removed += gone; !first.IsZero() {
+				s.first = first
+				return removed
+			}
 		}
 		break
 	}
@@ -287,13 +291,17 @@ func lastOfNode(lp listpack.LP, base StreamID) (StreamID, bool) {
 	return base, true
 }
 
-// trimNode marks the entries of a node that are to go as deleted.
-func (s *Stream) trimNode(n *idItem[listpack.LP], t *StreamTrim, maxLen int) (removed int64) {
+// trimNode marks the entries of a node that are to go as deleted. It returns how many
+// and the ID of the first one that stays, which makes looking for it needless, or 0-0.
+func (s *Stream) trimNode(n *idItem[listpack.LP], t *StreamTrim, maxLen int) (removed int64, first StreamID) {
 	before := len(n.v)
 	h := newStreamHeader(n.v)
 	for at := h.entries(n.v); at >= 0; {
 		e, last := readStreamEntry(n.v, &h, n.id, at)
 		if t.ByID && !e.ID.Less(t.MinID) || !t.ByID && s.length <= maxLen {
+			if !e.dead && removed > 0 {
+				first = e.ID
+			}
 			break
 		}
 		next := n.v.Next(last)
@@ -310,5 +318,5 @@ func (s *Stream) trimNode(n *idItem[listpack.LP], t *StreamTrim, maxLen int) (re
 	}
 	n.v = countDeleted(n.v, removed)
 	s.bytes += len(n.v) - before
-	return removed
+	return removed, first
 }
