@@ -101,6 +101,9 @@ func named(c *Command) [][]byte {
 
 // sentence returns a command that its syntax allows.
 func (g *generator) sentence(c *Command) [][]byte {
+	if c.Name == "XREAD" || c.Name == "XREADGROUP" {
+		return g.streamRead(c)
+	}
 	args := named(c)
 	numKeys, keys := 0, 0 // where the number of keys stands, how many follow
 	speak(g.r, g.syntax[c], func(word string) {

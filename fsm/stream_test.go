@@ -170,7 +170,7 @@ func (g *generator) streamArgument(c *Command, word, name string) []byte {
 	case "last-id", "max_deleted_entry_id":
 		return near(2)
 	case "group", "groupname", "consumer", "consumername":
-		return []byte{word[0], '0' + byte(g.r.IntN(3))}
+		return []byte{word[0], '0' + byte(g.r.IntN(3)/2)}
 	case "min-idle-time", "ms":
 		return strconv.AppendInt(nil, int64(g.r.IntN(3)*g.r.IntN(400)), 10)
 	case "entries_read", "entries_added":
@@ -179,6 +179,33 @@ func (g *generator) streamArgument(c *Command, word, name string) []byte {
 		return strconv.AppendInt(nil, int64(g.r.IntN(3)), 10)
 	}
 	return nil
+}
+
+// streamRead returns an XREAD or XREADGROUP: their syntax doesn't say that there
+// are as many IDs as keys.
+func (g *generator) streamRead(c *Command) [][]byte {
+	args := named(c)
+	say := func(words ...string) {
+		for _, word := range words {
+			args = append(args, g.argument(c, word, word))
+		}
+	}
+	if c.Name == "XREADGROUP" {
+		say("GROUP", "group", "consumer")
+	}
+	for _, option := range [][]string{{"COUNT", "count"}, {"BLOCK", "milliseconds"}, {"NOACK"}} {
+		if g.r.IntN(4) == 0 {
+			say(option...)
+		}
+	}
+	say("STREAMS")
+	n := 1 + g.r.IntN(3)/2
+	for _, word := range []string{"key", "id"} {
+		for range n {
+			say(word)
+		}
+	}
+	return args
 }
 
 // TestStreamReadsDontBlock: what would wait answers as if it had waited in vain.

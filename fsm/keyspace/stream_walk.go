@@ -83,13 +83,14 @@ func (s *Stream) walk(start, end StreamID, backwards, dead bool, fn func(e *Stre
 		}
 		return
 	}
+	met := new(StreamEntry) // one for the whole walk
 	for p := s.nodeOf(start, s.nodes.first()); s.nodes.at(p) != nil; p = s.nodes.after(p) {
 		n := s.nodes.at(p)
 		h := newStreamHeader(n.v)
 		for at := h.entries(n.v); at >= 0; {
 			e, last := readStreamEntry(n.v, &h, n.id, at)
 			if !e.ID.Less(start) && (dead || !e.dead) {
-				if end.Less(e.ID) || !fn(&e) {
+				if *met = e; end.Less(e.ID) || !fn(met) {
 					return
 				}
 			}
@@ -100,7 +101,7 @@ func (s *Stream) walk(start, end StreamID, backwards, dead bool, fn func(e *Stre
 
 func (s *Stream) walkBack(p idPos, start, end StreamID, dead bool, fn func(e *StreamEntry) bool) bool {
 	n := s.nodes.at(p)
-	h := newStreamHeader(n.v)
+	h, met := newStreamHeader(n.v), new(StreamEntry)
 	for at := n.v.Last(); ; {
 		elements := intAt(n.v, at)
 		if elements == 0 {
@@ -111,7 +112,7 @@ func (s *Stream) walkBack(p idPos, start, end StreamID, dead bool, fn func(e *St
 		}
 		e, _ := readStreamEntry(n.v, &h, n.id, at)
 		if !end.Less(e.ID) && (dead || !e.dead) {
-			if e.ID.Less(start) || !fn(&e) {
+			if *met = e; e.ID.Less(start) || !fn(met) {
 				return false
 			}
 		}
@@ -262,7 +263,11 @@ func (s *Stream) Trim(t StreamTrim) (removed int64) {
 			continue
 		}
 		if !t.Approx {
-			removed += s.trimNode(n, &t, maxLen)
+			gone, first := s.trimNode(n, &t, maxLen)
+			if removed += gone; !first.IsZero() {
+				s.first = first
+				return removed
+			}
 		}
 		break
 	}
@@ -286,13 +291,17 @@ func lastOfNode(lp listpack.LP, base StreamID) (StreamID, bool) {
 	return base, true
 }
 
-// trimNode marks the entries of a node that are to go as deleted.
-func (s *Stream) trimNode(n *idItem[listpack.LP], t *StreamTrim, maxLen int) (removed int64) {
+// trimNode marks the entries of a node that are to go as deleted. It returns how many
+// and the ID of the first one that stays, which makes looking for it needless, or 0-0.
+func (s *Stream) trimNode(n *idItem[listpack.LP], t *StreamTrim, maxLen int) (removed int64, first StreamID) {
 	before := len(n.v)
 	h := newStreamHeader(n.v)
 	for at := h.entries(n.v); at >= 0; {
 		e, last := readStreamEntry(n.v, &h, n.id, at)
 		if t.ByID && !e.ID.Less(t.MinID) || !t.ByID && s.length <= maxLen {
+			if !e.dead && removed > 0 {
+				first = e.ID
+			}
 			break
 		}
 		next := n.v.Next(last)
@@ -309,5 +318,5 @@ func (s *Stream) trimNode(n *idItem[listpack.LP], t *StreamTrim, maxLen int) (re
 	}
 	n.v = countDeleted(n.v, removed)
 	s.bytes += len(n.v) - before
-	return removed
+	return removed, first
 }
