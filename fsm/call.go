@@ -19,10 +19,9 @@ type ReadCall struct {
 	now  int64 // Unix ms; a key whose expiry is not after now is gone
 	m    *Machine
 	rand Rand
-	seen seen
-	luck Rand // for the counting of accesses alone: replicas needn't agree on it
 
 	hits, misses int64
+	seen         seen // left behind at the keys that are accessed
 	// aged is set when a key counted as gone by now but not yet by the time
 	// the group has committed: the answer must not be given before that time
 	// is committed, or a later leader with a slower clock could revive it.
@@ -69,9 +68,16 @@ func (c *ReadCall) alive(e *keyspace.Entry) *keyspace.Entry {
 // find is peek, counted in keyspace_hits and keyspace_misses, and an access to
 // the key.
 func (c *ReadCall) find(key []byte) *keyspace.Entry {
-	e := c.look(key)
-	if e != nil {
-		c.touch(e)
+	e := c.peek(key)
+	if e == nil {
+		c.misses++
+		return nil
+	}
+	c.hits++
+	if c.seen.counts { // touch, which the compiler doesn't inline
+		c.count(e)
+	} else {
+		e.SetAccess(c.seen.clock)
 	}
 	return e
 }

@@ -52,10 +52,10 @@ func objectIdletime(c *ReadCall) {
 	e := c.object()
 	switch {
 	case e == nil:
-	case c.seen.lfu != nil:
+	case c.seen.counts:
 		c.Error(errNoIdleTime)
 	default:
-		c.Int(idle(e.Access(), c.seen.word))
+		c.Int(idle(e.Access(), c.seen.clock))
 	}
 }
 
@@ -65,10 +65,10 @@ func objectFreq(c *ReadCall) {
 	e := c.object()
 	switch {
 	case e == nil:
-	case c.seen.lfu == nil:
+	case !c.seen.counts:
 		c.Error(errNoFrequencies)
 	default:
-		c.Int(int64(c.seen.lfu.frequency(e.Access(), c.seen.word)))
+		c.Int(int64(c.m.memory.Load().frequency(e.Access(), c.seen.clock)))
 	}
 }
 

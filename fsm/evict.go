@@ -155,10 +155,10 @@ func (v *Evictor) next(m *Machine, l *MemoryLimit, now int64, chosen map[*keyspa
 	if v.policy != l.Policy {
 		v.pool, v.policy = nil, l.Policy
 	}
-	clock := seenAt(now, l)
+	at := seenAt(now, l)
 	for range max(l.Samples, 1) {
 		if db, k := v.draw(m, l, chosen); k != nil {
-			v.add(candidate{db, k.Key(), l.score(k, clock, now)})
+			v.add(candidate{db, k.Key(), l.score(k, at, now)})
 		}
 	}
 	for len(v.pool) > 0 {
@@ -171,7 +171,7 @@ func (v *Evictor) next(m *Machine, l *MemoryLimit, now int64, chosen map[*keyspa
 		if _, twice := chosen[k]; twice {
 			continue
 		}
-		if score := l.score(k, clock, now); score < best.score { // accessed since it was drawn
+		if score := l.score(k, at, now); score < best.score { // accessed since it was drawn
 			best.score = score
 			v.add(best)
 			continue
@@ -239,12 +239,12 @@ func (v *Evictor) add(c candidate) {
 
 // score tells how well a key suits a policy: the longest idle, the most seldom
 // used, the first to expire.
-func (l *MemoryLimit) score(k *keyspace.Entry, clock seen, now int64) uint64 {
+func (l *MemoryLimit) score(k *keyspace.Entry, at seen, now int64) uint64 {
 	switch {
 	case l.Policy == VolatileTTL:
 		return ^uint64(0) - uint64(max(k.ExpireAt(), 0))
 	case l.Policy.lfu():
-		return uint64(255 - l.frequency(k.Access(), clock.word))
+		return uint64(255 - l.frequency(k.Access(), at.clock))
 	}
-	return uint64(idle(k.Access(), clock.word))
+	return uint64(idle(k.Access(), at.clock))
 }

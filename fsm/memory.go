@@ -5,6 +5,7 @@ import (
 
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm/keyspace"
+	"github.com/quorate/quorate/slots/hashslot"
 )
 
 // Policy is what is evicted when memory is short: maxmemory-policy.
@@ -84,17 +85,18 @@ const StartupMemory = 1 << 20
 // have applied the same entries agree on it.
 func (m *Machine) Used() int64 { return StartupMemory + m.ks.Used() }
 
-// seen is what a command leaves behind at the keys that it looks up.
+// seen is what a command leaves behind at the keys that it looks up. It is part
+// of every call, so it is small.
 type seen struct {
-	word uint32       // the clock in seconds, or in minutes with lfu
-	lfu  *MemoryLimit // nil unless accesses are counted
+	clock  uint32 // in seconds, or in minutes if accesses are counted
+	counts bool   // an LFU policy is in force
 }
 
 func seenAt(now int64, l *MemoryLimit) seen {
 	if l.Policy.lfu() {
-		return seen{uint32(now/60000) & 0xffff, l}
+		return seen{uint32(now/60000) & 0xffff, true}
 	}
-	return seen{uint32(now/1000) & (1<<24 - 1), nil}
+	return seen{uint32(now/1000) & (1<<24 - 1), false}
 }
 
 // lfuInit is the counter of a key that is new, so that it isn't the first to go.
@@ -102,31 +104,37 @@ const lfuInit = 5
 
 // fresh is what is known about the accesses to a key that is new.
 func (s seen) fresh() uint32 {
-	if s.lfu != nil {
-		return s.word<<8 | lfuInit
+	if s.counts {
+		return s.clock<<8 | lfuInit
 	}
-	return s.word
+	return s.clock
 }
 
 // touch notes that a key was accessed. Reads run beside each other: one of two
 // accesses at the same time may be lost.
 func (c *ReadCall) touch(e *keyspace.Entry) {
-	if c.seen.lfu == nil {
-		e.SetAccess(c.seen.word)
+	if c.seen.counts {
+		c.count(e)
 		return
 	}
-	counter := c.seen.lfu.frequency(e.Access(), c.seen.word)
+	e.SetAccess(c.seen.clock)
+}
+
+// count lets the counter of a key grow, by chance the less often the higher it
+// is. Replicas needn't agree on that: it takes none of the numbers that the
+// command draws.
+func (c *ReadCall) count(e *keyspace.Entry) {
+	l := c.m.memory.Load()
+	counter := l.frequency(e.Access(), c.seen.clock)
 	if counter < 255 {
-		if c.luck.state == 0 {
-			c.luck.state = c.rand.state ^ 0x6c62272e07bb0142 // not the numbers that the command draws
-		}
+		luck := Rand{c.rand.state ^ uint64(c.hits)<<32 ^ uint64(hashslot.Of([]byte(e.Key()))) ^ 0x6c62272e07bb0142}
 		above := max(int(counter)-lfuInit, 0)
-		// The chance to count is one in above*factor+1.
-		if uint64(c.luck.Uint64()>>32)*(uint64(above)*uint64(c.seen.lfu.LogFactor)+1) < 1<<32 {
+		// The chance is one in above*factor+1.
+		if luck.Uint64()>>32*(uint64(above)*uint64(l.LogFactor)+1) < 1<<32 {
 			counter++
 		}
 	}
-	e.SetAccess(c.seen.word<<8 | counter)
+	e.SetAccess(c.seen.clock<<8 | counter)
 }
 
 // frequency returns the counter of an access word, less what it has lost by the
@@ -152,12 +160,12 @@ func (c *WriteCall) accessed(key []byte, idleSeconds, frequency int64) {
 	e := c.peek(key)
 	switch {
 	case e == nil:
-	case c.seen.lfu != nil:
+	case c.seen.counts:
 		if frequency >= 0 {
-			e.SetAccess(c.seen.word<<8 | uint32(min(frequency, 255)))
+			e.SetAccess(c.seen.clock<<8 | uint32(min(frequency, 255)))
 		}
 	case idleSeconds >= 0:
-		e.SetAccess(c.seen.word - uint32(min(idleSeconds, 1<<24-1)))
+		e.SetAccess(c.seen.clock - uint32(min(idleSeconds, 1<<24-1)))
 	}
 }
 
