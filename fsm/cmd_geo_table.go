@@ -56,7 +56,7 @@ var geoCommands = []*Command{
 		Keys: geoStoreSpecs(6), Extract: geoStoreKeys(6),
 		Group: "geo", Since: "3.2.0", Complexity: geoComplexity,
 		Syntax: "key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]]" +
-			" [ASC | DESC] [STORE key | STOREDIST key]",
+			" [ASC | DESC] [STORE key] [STOREDIST key]",
 		Summary: "Returns the members inside a circle around a position, or stores them at another key.",
 	}},
 	{Read: georadiusRO, Spec: command.Spec{
@@ -71,7 +71,7 @@ var geoCommands = []*Command{
 		Keys: geoStoreSpecs(5), Extract: geoStoreKeys(5),
 		Group: "geo", Since: "3.2.0", Complexity: geoComplexity,
 		Syntax: "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]]" +
-			" [ASC | DESC] [STORE key | STOREDIST key]",
+			" [ASC | DESC] [STORE key] [STOREDIST key]",
 		Summary: "Returns the members inside a circle around one of them, or stores them at another key.",
 	}},
 	{Read: georadiusbymemberRO, Spec: command.Spec{
