@@ -21,6 +21,10 @@ var unlike = map[string]bool{
 	"object|help":     true,
 	"memory|usage":    true,
 	"memory|help":     true,
+	"sort":            true, // shows the order of sets; a number out of range is held against later ones there
+	"sort_ro":         true,
+	"restore":         true, // damaged payloads are refused that Redis takes
+	"restore-asking":  true,
 	"object|refcount": true, // a copied integer is not a shared one there
 }
 
