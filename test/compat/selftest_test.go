@@ -246,7 +246,7 @@ func TestGeneratorReachesCommandsAndEncodings(t *testing.T) {
 	}
 	ok, refused := map[string]int{}, 0
 	encodings := map[string]bool{}
-	steps := g.Steps(12_000)
+	steps := g.Steps(1_600 * len(familyNames()))
 	for _, s := range steps {
 		if s.Pause != 0 || s.name() == "MULTI" {
 			continue
