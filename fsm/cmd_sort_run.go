@@ -108,34 +108,41 @@ func (c *ReadCall) replySorted(q *sortQuery, e *keyspace.Entry) {
 
 // sorting is the elements of a value and what to sort them by.
 type sorting struct {
-	elements []sortElement
-	bytes    []byte // of the elements, one behind the other
+	elements []sortElement // in order
+	bytes    []byte        // of the elements, one behind the other
+	ends     []int         // where the bytes of each end, by index
+	texts    [][]byte      // with BY and ALPHA: what each is sorted by, nil if there is nothing
 	keyRoom  []byte
 	scratch  listpack.Scratch
 }
 
+// sortElement is small, because sorting moves it about.
 type sortElement struct {
-	from, to int     // of its bytes
-	index    int     // in the value
-	score    float64 // what it is sorted by
-	text     []byte  // the same with BY and ALPHA; nil if there is none
+	index int     // in the value
+	score float64 // what it is sorted by, without ALPHA
 }
 
-func (s *sorting) element(e *sortElement) []byte { return s.bytes[e.from:e.to] }
+// element returns the bytes of the element with an index in the value.
+func (s *sorting) element(index int) []byte {
+	if index == 0 {
+		return s.bytes[:s.ends[0]]
+	}
+	return s.bytes[s.ends[index-1]:s.ends[index]]
+}
 
 // each calls fn for the elements until it returns false.
 func (s *sorting) each(fn func(element []byte) bool) {
-	for i := range s.elements {
-		if !fn(s.element(&s.elements[i])) {
+	for _, e := range s.elements {
+		if !fn(s.element(e.index)) {
 			return
 		}
 	}
 }
 
 func (s *sorting) add(element []byte) bool {
-	from := len(s.bytes)
+	s.elements = append(s.elements, sortElement{index: len(s.elements)})
 	s.bytes = append(s.bytes, element...)
-	s.elements = append(s.elements, sortElement{from: from, to: len(s.bytes), index: len(s.elements)})
+	s.ends = append(s.ends, len(s.bytes))
 	return true
 }
 
@@ -219,9 +226,11 @@ func (s *sorting) load(q *sortQuery, length int, first, end *int, add func(from,
 // weigh finds out what each element is sorted by, or writes the error.
 func (c *ReadCall) weigh(q *sortQuery, s *sorting) bool {
 	valid := true
+	if q.by != nil && q.alpha {
+		s.texts = make([][]byte, len(s.elements))
+	}
 	for i := range s.elements {
-		e := &s.elements[i]
-		text, found := s.element(e), true
+		text, found := s.element(i), true
 		if q.by != nil {
 			text, found = c.lookUp(q.by, text, s)
 		}
@@ -229,13 +238,13 @@ func (c *ReadCall) weigh(q *sortQuery, s *sorting) bool {
 		case !found:
 		case !q.alpha:
 			var ok bool
-			e.score, ok = keyspace.ParseWeight(text)
+			s.elements[i].score, ok = keyspace.ParseWeight(text)
 			valid = valid && ok
 		case q.by != nil:
 			if len(text) <= 20 {
 				text = append(make([]byte, 0, len(text)), text...) // may be in the scratch room
 			}
-			e.text = text
+			s.texts[i] = text
 		}
 	}
 	if !valid {
@@ -269,22 +278,26 @@ func (c *ReadCall) lookUp(p *sortPattern, element []byte, s *sorting) ([]byte, b
 // Elements that compare as equal stay in the order of the value, unless BY and
 // LIMIT come together: see partialSort.
 func (s *sorting) sort(q *sortQuery, first, end int) {
+	sign := 1
+	if q.desc {
+		sign = -1
+	}
 	compare := func(a, b *sortElement) int {
-		if q.desc {
-			a, b = b, a
-		}
 		switch {
+		case a.score < b.score:
+			return -sign
+		case a.score > b.score:
+			return sign
 		case !q.alpha:
-			if n := cmp.Compare(a.score, b.score); n != 0 {
-				return n
-			}
-			return bytes.Compare(s.element(a), s.element(b))
+			return sign * bytes.Compare(s.element(a.index), s.element(b.index))
 		case q.by == nil:
-			return collate(s.element(a), s.element(b), q)
-		case a.text == nil || b.text == nil:
-			return cmp.Compare(present(a.text), present(b.text))
+			return sign * collate(s.element(a.index), s.element(b.index), q)
 		}
-		return collate(a.text, b.text, q)
+		x, y := s.texts[a.index], s.texts[b.index]
+		if x == nil || y == nil {
+			return sign * cmp.Compare(present(x), present(y))
+		}
+		return sign * collate(x, y, q)
 	}
 	if q.by != nil && (first != 0 || end != len(s.elements)) {
 		partialSort(s.elements, first, end-1, compare)
@@ -294,7 +307,7 @@ func (s *sorting) sort(q *sortQuery, first, end int) {
 		if n := compare(&a, &b); n != 0 {
 			return n
 		}
-		return cmp.Compare(a.index, b.index)
+		return a.index - b.index
 	})
 }
 

@@ -73,6 +73,18 @@ func (k *keyIndexes) take() int {
 	return i
 }
 
+// pattern returns the specification of keys that a pattern names, or -1: one
+// that says that they are unknown.
+func (k *keyIndexes) pattern() int {
+	for i := range k.spec.Keys {
+		if k.spec.Keys[i].Unknown {
+			k.next = max(k.next, i+1)
+			return i
+		}
+	}
+	return -1
+}
+
 func (s *Session) arguments(args []argument, keys *keyIndexes) {
 	s.Array(len(args))
 	for i := range args {
@@ -90,9 +102,15 @@ func (s *Session) argument(a *argument, keys *keyIndexes) {
 			flags = append(flags, f.name)
 		}
 	}
-	isKey := a.kind == "key" && len(keys.spec.Keys) > 0
+	keySpec := -1
+	switch {
+	case a.kind == "key" && len(keys.spec.Keys) > 0:
+		keySpec = keys.take()
+	case a.kind == "pattern":
+		keySpec = keys.pattern()
+	}
 	fields := 2
-	for _, present := range []bool{isKey, a.token != "", flags != nil, a.children != nil} {
+	for _, present := range []bool{keySpec >= 0, a.token != "", flags != nil, a.children != nil} {
 		if present {
 			fields++
 		}
@@ -100,9 +118,9 @@ func (s *Session) argument(a *argument, keys *keyIndexes) {
 	s.Map(fields)
 	s.textField("name", a.name)
 	s.textField("type", a.kind)
-	if isKey {
+	if keySpec >= 0 {
 		s.BulkString("key_spec_index")
-		s.Int(int64(keys.take()))
+		s.Int(int64(keySpec))
 	}
 	s.textField("token", a.token)
 	if flags != nil {

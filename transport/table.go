@@ -77,7 +77,7 @@ func NewTable(others ...*Command) *Table {
 func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
-		connectionCommands(), transactionCommands(), clusterCommands(), {clientCommand(), commandCommand(), waitCommand()},
+		connectionCommands(), transactionCommands(), clusterCommands(), migrateCommands(), {clientCommand(), commandCommand(), waitCommand()},
 	} {
 		all = append(all, family...)
 	}

@@ -246,7 +246,7 @@ func TestGeneratorReachesCommandsAndEncodings(t *testing.T) {
 	}
 	ok, refused := map[string]int{}, 0
 	encodings := map[string]bool{}
-	steps := g.Steps(30_000)
+	steps := g.Steps(2_500 * len(familyNames()))
 	for _, s := range steps {
 		if s.Pause != 0 || s.name() == "MULTI" {
 			continue

@@ -42,7 +42,7 @@ func init() {
 			"SORT (sl:0|sl:1|sl:2|sz:0|sz:1) BY nosort [DESC] [LIMIT %n %n] [GET #] [GET w_*] [STORE so:0]",
 			"SORT ss:0 BY nosort STORE so:0", "SORT (sl:2|ss:2|sz:1) ALPHA [DESC] [LIMIT %n %n] [GET #] [GET w_*] STORE (so:0|so:1)", "SORT (sl:0|sl:1) BY w_* ALPHA [LIMIT %n %n] STORE so:1",
 			"SORT_RO (sl:0|sl:1|ss:0) [ASC|DESC] [LIMIT %n %n] [STORE so:0]", "SORT_RO (sl:0|sl:1) BY w_* [DESC] [LIMIT %n %n] GET # GET %hash",
-			"SORT (nokey|string:0|hash:0) [BY w_*] [GET #] [ALPHA] [LIMIT %n %n] [STORE so:0]", "OBJECT ENCODING (so:0|sz:0)", "LRANGE (so:0|so:1) 0 -1",
+			"SORT (nokey|string:0|hash:0) ALPHA [GET #] [LIMIT %n %n] [STORE so:0]", "OBJECT ENCODING (so:0|sz:0)", "LRANGE (so:0|so:1) 0 -1",
 		},
 		"dump": {
 			"DUMP %a", "RESTORE %a 0 %dump [REPLACE]", "RESTORE %a 0 %dump REPLACE", "RESTORE %a %p %dump [REPLACE] [IDLETIME %n|FREQ %n]", "RESTORE %a %U %dump ABSTTL REPLACE",
