@@ -104,6 +104,8 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	if err != nil {
 		return err
 	}
+	var hears listener
+	hears.attach(&opts)
 	n, err := node.Open(opts)
 	if err != nil {
 		return errors.Join(err, closeAll(listeners))
@@ -111,8 +113,9 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	adm.Node = n
 	clients = transport.New(transport.Options{Router: router{n}, Table: transport.NewTable(adm.Commands()...),
 		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters},
-		Logger: log.Named("clients")})
+		Spread: n.Spread, Serves: n.Serves, Logger: log.Named("clients")})
 	putLimitsInForce(cfg, n)
+	hears.listen(clients, cfg)
 
 	var wg sync.WaitGroup
 	stopSampling := make(chan struct{})

@@ -50,6 +50,10 @@ type Settings struct {
 	SlowlogMaxLen           int64
 	MaxMemory               int64 // bytes
 
+	// What clients are told of changes.
+	NotifyKeyspaceEvents string // classes of events, A already for all of its letters
+	TrackingTableMaxKeys int64
+
 	// Encodings of small values.
 	HashMaxListpackEntries int64
 	HashMaxListpackValue   int64 // bytes

@@ -30,6 +30,9 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.mix(data)
 	m.step = 0
 	defer m.catch(&err)
+	if m.tracker != nil {
+		defer m.tracker.Applied()
+	}
 	m.expireDue(h.Expire)
 	seed := NewRand(h.Seed)
 	if units != nil {
@@ -37,10 +40,12 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 			if n%warmUnits == 0 {
 				m.warmEntry(units[n:])
 			}
+			m.client = u.Client
 			for i := range u.Ops {
 				m.runOp(&u.Ops[i], u.Reply, seed, last)
 			}
 		}
+		m.client = 0
 		return nil
 	}
 	ops, err := parseOps(m.ops[:0], body, m.ks.Databases())

@@ -51,6 +51,7 @@ func own(c *WriteCall) {
 	c.m.epoch = epoch
 	if string(c.Args[2]) == "=" {
 		c.m.owned = &SlotSet{}
+		c.m.tellReplaced() // changes in slots that leave are not seen here
 	}
 	for _, r := range c.Args[3:] {
 		from, to, _ := strings.Cut(string(r), "-")

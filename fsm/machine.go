@@ -26,6 +26,9 @@ type Machine struct {
 
 	redirect func(dst []byte, slot uint16) []byte
 
+	tracker Tracker // nil: nobody caches
+	client  int64   // whose unit runs, if it is one of this node
+
 	// Events is called with every keyspace event on every replica; nil: nobody
 	// listens. It must not block.
 	Events func(class byte, event string, db int, key []byte)
@@ -45,13 +48,17 @@ type Options struct {
 	// Redirect appends the error reply for a command whose slot the group
 	// doesn't serve: -MOVED with the address known at the time.
 	Redirect func(dst []byte, slot uint16) []byte
+	// Events becomes Machine.Events, Tracker is told of changed keys. Both may be nil.
+	Events  func(class byte, event string, db int, key []byte)
+	Tracker Tracker
 	// Skip are steps that panicked before and are left out.
 	Skip []Poison
 }
 
 // New returns an empty machine.
 func New(o Options) *Machine {
-	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, Stats: &Stats{}}
+	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, Stats: &Stats{},
+		tracker: o.Tracker, Events: o.Events}
 	if o.Cluster {
 		m.owned = &SlotSet{}
 	}
@@ -86,6 +93,9 @@ func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
 func (m *Machine) TakeOver(old *Machine) {
 	m.watches, m.redirect, m.Events = old.watches, old.redirect, old.Events
 	m.Stats = old.Stats
+	if m.tracker = old.tracker; m.tracker != nil {
+		m.tracker.Replaced()
+	}
 }
 
 // serves reports whether the group serves the slot.
@@ -101,6 +111,9 @@ func (m *Machine) modified(db int, key []byte) {
 	m.mix(key)
 	m.Stats.Changes.Add(1)
 	m.watches.touch(m.ks, db, key)
+	if m.tracker != nil {
+		m.tracker.Changed(m.client, key)
+	}
 }
 
 func (m *Machine) notify(class byte, event string, db int, key []byte) {

@@ -11,6 +11,9 @@ type Unit struct {
 	// time writes to it: the session's own for a unit that only reads, the
 	// group's apply goroutine for a unit that is in an entry.
 	Reply *resp.Writer
+
+	// Client is the session's number, for Tracker; 0 is nobody's.
+	Client int64
 }
 
 // Op is one step of a unit. Exactly one of Cmd, Tx and Raw is set.

@@ -19,6 +19,9 @@ func (s *Session) run(args [][]byte) {
 		s.discard(true)
 	}
 	s.resolve(args)
+	if s.track != nil && s.track.caching && !s.tx.open && !isClientCommand(s.last) {
+		s.track.caching = false // it was for one command, or one transaction
+	}
 	if mute {
 		s.flush()
 		s.discard(s.replyOff)
@@ -48,6 +51,14 @@ func (s *Session) resolve(args [][]byte) {
 	}
 	if s.tx.open && spec.Flags.Has(command.NoMulti) {
 		s.reject(node, errNotInMulti)
+		return
+	}
+	if s.out.Proto == 2 && s.subs.any() && !allowedSubscribed(spec) {
+		s.reject(node, errSubscribed(spec))
+		return
+	}
+	if s.monitoring && refusesMonitor(spec) {
+		s.reject(node, errMonitoring)
 		return
 	}
 	if c := node.Item.Conn; c != nil {
@@ -93,6 +104,9 @@ func (s *Session) runConn(node *Node, args [][]byte) {
 	s.beginSide()
 	s.observed(node.Spec, func() { c.Run(s, args) })
 	s.endSide()
+	if s.monitored() {
+		s.show(node.Spec, args, s.db)
+	}
 }
 
 // runData puts a data command into the unit of its group, or queues it.
@@ -129,6 +143,16 @@ func (s *Session) runData(node *Node, args [][]byte) {
 			s.reject(node, problem)
 			return
 		}
+	}
+	if s.monitored() {
+		s.show(node.Spec, args, s.db)
+	}
+	if s.track != nil {
+		// What the unit writes must not count as a change after this read.
+		if s.unit.Writes() {
+			s.flush()
+		}
+		s.remember(node, args)
 	}
 	s.add(node, args, slot, g, stale)
 }

@@ -228,6 +228,11 @@ func (s *Session) execute(tx transaction) {
 		s.Error(problem)
 		return
 	}
+	if s.track != nil {
+		for i := range tx.queue {
+			s.remember(tx.queue[i].node, tx.queue[i].args)
+		}
+	}
 	op := fsm.Op{Tx: make([]fsm.Op, len(tx.queue)), Slot: tx.slot}
 	own, db := false, s.db
 	for i := range tx.queue {
@@ -248,13 +253,16 @@ func (s *Session) execute(tx transaction) {
 		for i := range tx.queue {
 			s.runQueued(&tx.queue[i])
 		}
+		s.showTx(&tx, s.db)
 		return
 	}
 	watched := s.watch.group != nil
+	before := s.db
+	shown := s.monitored()
 	if watched {
 		op.Watch = &s.watch.keys
 	}
-	if watched || own {
+	if watched || own || shown {
 		s.settle()
 	}
 	// The reply comes with the unit's, not from the writer the caller chose.
@@ -264,9 +272,12 @@ func (s *Session) execute(tx transaction) {
 		s.discard(false) // splice must see whether the transaction ran
 	}
 	s.addOp(op, int(tx.bytes), g, stale)
-	if watched || own {
+	if watched || own || shown {
 		s.flush()
 		s.unwatch()
+	}
+	if shown && ranTx(s.out.Buf[mark:]) {
+		s.showTx(&tx, before)
 	}
 	if own {
 		s.splice(mark, &tx)
@@ -329,5 +340,7 @@ func (s *Session) selected(q *queuedCommand, db int) int {
 // runQueued runs a command of the session whose turn in EXEC has come.
 func (s *Session) runQueued(q *queuedCommand) {
 	s.last = q.node.Spec
+	s.inExec = true
+	defer func() { s.inExec = false }()
 	s.observed(q.node.Spec, func() { q.node.Item.Conn.Run(s, q.args) })
 }

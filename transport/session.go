@@ -50,6 +50,10 @@ type Session struct {
 	group     Group // of the unit
 	stale     bool  // the unit runs on a local replica that may lag
 
+	inExec     bool // a command of the session runs inside EXEC
+	track      *tracking
+	monitoring bool
+
 	tx    transaction
 	watch watching
 
@@ -59,8 +63,11 @@ type Session struct {
 	// Shared with other goroutines.
 	killed  atomic.Bool // close as soon as possible
 	writing atomic.Int64
-	pending atomic.Int64 // bytes of replies that the running write has to get rid of
-	queued  atomic.Int64 // bytes in the MULTI queue
+	pending atomic.Int64           // bytes of replies that the running write has to get rid of
+	queued  atomic.Int64           // bytes in the MULTI queue
+	push    atomic.Pointer[pushes] // nil: nobody has ever had a message for it
+	backlog atomic.Int64           // bytes of messages that wait
+	subs    subscriptions
 	mu      sync.Mutex
 	info    info // guarded by mu
 }
@@ -136,6 +143,7 @@ func (s *Session) read() bool {
 			s.in.shrink()
 			s.unit.Ops, s.out.Buf, s.side.Buf = nil, nil, nil
 			s.conn.SetReadDeadline(time.Time{})
+			s.rest()
 			if s.srv.closing.Load() {
 				return false
 			}
@@ -152,6 +160,7 @@ func (s *Session) read() bool {
 
 // round runs all complete commands that have arrived and writes their replies.
 func (s *Session) round() bool {
+	s.begin()
 	lim := frameLimits{maxBulk: s.srv.opts.Limits.ProtoMaxBulkLen.Load(), unauth: s.needAuth}
 	for !s.ending {
 		args, more, problem := s.in.next(lim)
@@ -186,6 +195,7 @@ func (s *Session) round() bool {
 	}
 	s.used = time.Now()
 	s.publish(true)
+	s.rest()
 	return ok
 }
 
@@ -193,24 +203,33 @@ func (s *Session) round() bool {
 // ends that (see limits in options.go).
 func (s *Session) write() bool {
 	s.account()
+	s.drain()
 	n := len(s.out.Buf)
 	if n == 0 {
 		return true
 	}
-	if hard := s.srv.opts.Limits.OutputHard.Load(); hard > 0 && int64(n) > hard {
+	if hard, _, _ := s.outputLimits(); hard > 0 && int64(n) > hard {
 		s.srv.log.Warn("closing client", "client", s.addr, "reason", "output buffer limit", "bytes", n)
 		s.srv.stats.limited.Add(1)
 		return false
 	}
-	s.pending.Store(int64(n))
-	s.srv.outputBytes.Add(int64(n))
-	s.writing.Store(time.Now().UnixNano())
-	_, err := s.conn.Write(s.out.Buf)
-	s.writing.Store(0)
-	s.srv.outputBytes.Add(-int64(n))
-	s.pending.Store(0)
-	s.srv.stats.output.Add(int64(n))
+	ok := s.transmit(s.out.Buf)
 	s.out.Buf = s.out.Buf[:0]
+	return ok
+}
+
+// transmit writes to the connection. One goroutine at a time may call it: the
+// session's, or that of its messages.
+func (s *Session) transmit(b []byte) bool {
+	n := int64(len(b))
+	s.pending.Store(n)
+	s.srv.outputBytes.Add(n)
+	s.writing.Store(time.Now().UnixNano())
+	_, err := s.conn.Write(b)
+	s.writing.Store(0)
+	s.srv.outputBytes.Add(-n)
+	s.pending.Store(0)
+	s.srv.stats.output.Add(n)
 	return err == nil
 }
 
@@ -230,7 +249,10 @@ func (s *Session) Error(msg string) {
 }
 
 // setProto switches the protocol of everything written from now on.
-func (s *Session) setProto(n int) { s.out.Proto, s.side.Proto = n, n }
+func (s *Session) setProto(n int) {
+	s.out.Proto, s.side.Proto = n, n
+	s.speak(n)
+}
 
 // Kill closes the connection from another goroutine.
 func (s *Session) kill() {
@@ -243,7 +265,9 @@ func (s *Session) close() {
 	s.account()
 	s.unwatch()
 	s.dropTx()
+	s.leaveAll()
 	s.conn.Close()
+	s.endPushes()
 	s.in.release()
 }
 

@@ -69,7 +69,7 @@ func NewTable(others ...*Command) *Table {
 func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
-		connectionCommands(), transactionCommands(), clusterCommands(), {clientCommand(), commandCommand()},
+		connectionCommands(), transactionCommands(), clusterCommands(), pubsubCommands(), {clientCommand(), commandCommand(), monitorCommand()},
 	} {
 		all = append(all, family...)
 	}

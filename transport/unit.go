@@ -81,7 +81,7 @@ func (s *Session) flush() {
 	}
 	mark := len(s.out.Buf)
 	s.out.Errors = 0
-	s.unit.Reply = &s.out
+	s.unit.Reply, s.unit.Client = &s.out, s.id
 	start := time.Now()
 	s.used = start
 	s.publish(false)
