@@ -130,6 +130,9 @@ func (m *Machine) runTx(tx []Op, slot int, reply *resp.Writer, seed *Rand) {
 }
 
 func (m *Machine) runCmd(op *Op, reply *resp.Writer, seed *Rand) {
+	if op.Before != nil {
+		op.Before()
+	}
 	call := WriteCall{ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m}}
 	if op.Cmd.Write == nil {
 		// A read draws from its own numbers: replicas that only see the
@@ -208,6 +211,9 @@ func (m *Machine) readOne(call *ReadCall, op *Op) {
 		call.Buf = m.redirect(call.Buf, uint16(slot))
 		return
 	}
+	if op.Before != nil {
+		op.Before()
+	}
 	call.Args, call.DB = op.Args, op.DB
 	op.Cmd.Read(call)
 }
@@ -226,6 +232,9 @@ func (m *Machine) readTx(call *ReadCall, op *Op) {
 		if o := &op.Tx[i]; o.Raw != nil {
 			call.Raw(o.Raw)
 		} else {
+			if o.Before != nil {
+				o.Before()
+			}
 			call.Args, call.DB = o.Args, o.DB
 			o.Cmd.Read(call)
 		}

@@ -30,6 +30,11 @@ type Op struct {
 	Tx    []Op
 	Watch *Watch
 
+	// Before, if set, is called just before Cmd runs, at its place among the
+	// others and under the group's lock: CLIENT TRACKING notes what is read. It
+	// may be called again if the unit is run again.
+	Before func()
+
 	decided uint64 // the applied index on which the decision about Watch rests
 
 	// Raw is a reply that is known already and only waits for its place: what

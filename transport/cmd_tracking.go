@@ -156,16 +156,21 @@ func (s *Session) stopTracking() {
 	}
 }
 
-// remember enters the keys of a command that is about to read.
-func (s *Session) remember(node *Node, args [][]byte) {
+// remember returns what enters the keys of a command that is about to read, nil
+// if there are none to enter.
+func (s *Session) remember(node *Node, args [][]byte) func() {
 	c := s.track
 	if c.bcast || c.optIn && !c.caching || c.optOut && c.caching || !node.Spec.Flags.Has(command.ReadOnly) {
-		return
+		return nil
 	}
-	var buf [16]int
-	keys, _ := node.Spec.AppendKeys(buf[:0], args)
-	for _, k := range keys {
-		s.srv.tracker.remember(c, args[k])
+	keys, _ := node.Spec.AppendKeys(nil, args)
+	if len(keys) == 0 {
+		return nil
+	}
+	return func() {
+		for _, k := range keys {
+			s.srv.tracker.remember(c, args[k])
+		}
 	}
 }
 

@@ -147,13 +147,6 @@ func (s *Session) runData(node *Node, args [][]byte) {
 	if s.monitored() {
 		s.show(node.Spec, args, s.db)
 	}
-	if s.track != nil {
-		// What the unit writes must not count as a change after this read.
-		if s.unit.Writes() {
-			s.flush()
-		}
-		s.remember(node, args)
-	}
 	s.add(node, args, slot, g, stale)
 }
 

@@ -228,11 +228,6 @@ func (s *Session) execute(tx transaction) {
 		s.Error(problem)
 		return
 	}
-	if s.track != nil {
-		for i := range tx.queue {
-			s.remember(tx.queue[i].node, tx.queue[i].args)
-		}
-	}
 	op := fsm.Op{Tx: make([]fsm.Op, len(tx.queue)), Slot: tx.slot}
 	own, db := false, s.db
 	for i := range tx.queue {
@@ -245,6 +240,9 @@ func (s *Session) execute(tx transaction) {
 			continue
 		}
 		op.Tx[i] = fsm.Op{Cmd: q.node.Item.Data, Args: q.args, DB: db, Slot: q.slot}
+		if s.track != nil {
+			op.Tx[i].Before = s.remember(q.node, q.args)
+		}
 	}
 	if g == nil {
 		// Only commands of the session, and nothing watched.

@@ -14,10 +14,10 @@ import (
 // them, once, when one of them changes; or, in BCAST mode, tells everybody about
 // all keys with a prefix.
 //
-// A key is entered before its read runs, and told when an entry that changes it
-// is applied, here, before the writer gets its reply. A change between the two
-// costs the reader a needless message, which comes behind the reply: no change
-// can be missed (docs/decisions/0011-push.md).
+// A key is entered where its read runs, under the lock of the group, and told
+// when an entry that changes it is applied, before the writer gets its reply. The
+// message comes behind the reply to the read: no change can be missed
+// (docs/decisions/0011-push.md).
 //
 // Source: Redis 7.0 docs, "Client-side caching in Redis".
 
@@ -111,10 +111,13 @@ func (t *tracker) stop(c *tracking) {
 	}
 }
 
-// remember notes that a session is about to read a key.
+// remember notes that a session reads a key.
 func (t *tracker) remember(c *tracking, key []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.tracked[c.session.id] == nil {
+		return // its connection has ended
+	}
 	who := t.keys[string(key)]
 	if who == nil {
 		who = map[int64]struct{}{}
@@ -176,25 +179,17 @@ func (t *tracker) Changed(client int64, key []byte) {
 }
 
 // tellLocked tells all who have read a key that it changed, and forgets that
-// they have read it. One that changed it itself and doesn't want to hear of that
-// stays entered, for it may have read its own write since.
+// they have read it.
 func (t *tracker) tellLocked(key string, by int64) {
 	who := t.keys[key]
 	m := keysMessage([]string{key})
 	for id := range who {
-		c := t.tracked[id]
-		if c != nil && !c.bcast && c.noLoop && id == by {
-			continue
-		}
-		delete(who, id)
-		t.items--
-		if c != nil && !c.bcast {
+		if c := t.tracked[id]; c != nil && !c.bcast && !(c.noLoop && id == by) {
 			t.sendLocked(c, m)
 		}
 	}
-	if len(who) == 0 {
-		delete(t.keys, key)
-	}
+	t.items -= len(who)
+	delete(t.keys, key)
 }
 
 // Applied implements fsm.Tracker: BCAST mode tells once for all keys of an entry.

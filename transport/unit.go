@@ -14,7 +14,11 @@ func (s *Session) add(node *Node, args [][]byte, slot int, g Group, stale bool) 
 	for _, a := range args {
 		size += len(a)
 	}
-	s.addOp(fsm.Op{Cmd: node.Item.Data, Args: args, DB: s.db, Slot: slot}, size, g, stale)
+	op := fsm.Op{Cmd: node.Item.Data, Args: args, DB: s.db, Slot: slot}
+	if s.track != nil {
+		op.Before = s.remember(node, args)
+	}
+	s.addOp(op, size, g, stale)
 }
 
 func (s *Session) addOp(op fsm.Op, size int, g Group, stale bool) {
