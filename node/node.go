@@ -379,6 +379,9 @@ func (n *Node) openGroupLocked(group uint32, members []raft.Server) error {
 	}
 	n.groups[group] = g
 	n.publishLocked()
+	if n.opt.Tracker != nil {
+		n.opt.Tracker.Replaced() // nobody told of changes before
+	}
 	if members == nil {
 		return nil
 	}

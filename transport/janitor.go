@@ -23,7 +23,9 @@ func (s *Server) janitor() {
 	for {
 		select {
 		case now := <-tick.C:
-			s.tidy(now)
+			if !s.paused.Load() {
+				s.tidy(now)
+			}
 			s.dropLost()
 		case <-s.recheck:
 			s.dropLost()
@@ -32,6 +34,9 @@ func (s *Server) janitor() {
 		}
 	}
 }
+
+// PauseJanitor stops the closing of idle and slow clients, or resumes it.
+func (s *Server) PauseJanitor(on bool) { s.paused.Store(on) }
 
 func (s *Server) tidy(now time.Time) {
 	lim := s.opts.Limits

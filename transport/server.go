@@ -31,6 +31,7 @@ type Server struct {
 	hub         hub
 	tracker     tracker
 	monitors    monitors
+	paused      atomic.Bool   // DEBUG PAUSE-CRON
 	recheck     chan struct{} // capacity 1: slots may have left this node
 	closing     atomic.Bool
 	wg          sync.WaitGroup // listeners, sessions, the janitor
