@@ -53,9 +53,6 @@ func (s *Session) flags() string {
 	if s.tx.open {
 		f += "x"
 	}
-	if s.ending {
-		f += "c"
-	}
 	if s.track != nil {
 		f += "t"
 		if s.track.broken.Load() {
@@ -64,6 +61,9 @@ func (s *Session) flags() string {
 		if s.track.bcast {
 			f += "B"
 		}
+	}
+	if s.ending {
+		f += "c"
 	}
 	if s.readonly {
 		f += "r"

@@ -179,18 +179,16 @@ func TestSlowSubscriber(t *testing.T) {
 				s.Limits().PubSubSoft.Store(1 << 20)
 				s.Limits().PubSubSoftSecs.Store(1)
 			}
-			slow, quick, pub := dial(t, addr), dial(t, addr), dial(t, addr)
+			slow, pub := dial(t, addr), dial(t, addr)
 			slow.values("subscribe a", "*[$subscribe $a :1]")
-			quick.values("subscribe a", "*[$subscribe $a :1]")
 			text := strings.Repeat("x", 50_000)
-			go io.Copy(io.Discard, quick.r)
 			for range 500 { // much more than the system's buffers take
 				pub.send("publish a " + text)
-				if v := pub.value(); v != ":2" && v != ":1" {
+				if v := pub.value(); v != ":1" && v != ":0" {
 					t.Fatal(v)
 				}
 			}
-			eventually(t, "the session has ended", func() bool { return s.Stats().Connected == 2 })
+			eventually(t, "the session has ended", func() bool { return s.Stats().Connected == 1 })
 			if s.Stats().Limited != 1 {
 				t.Errorf("%d sessions closed by a limit, want 1", s.Stats().Limited)
 			}
@@ -266,18 +264,12 @@ func TestCachesStayRight(t *testing.T) {
 			truth := dial(t, addr)
 			for i, c := range conns {
 				// A message that waits comes behind the first PONG at the latest.
-				for pongs := 0; pongs < 2; {
-					if pongs == 0 {
-						c.send("ping")
-					}
+				for range 2 {
+					c.send("ping")
 					v := c.value()
-					if v == "+PONG" {
-						if pongs++; pongs == 1 {
-							c.send("ping")
-						}
-						continue
+					for ; v != "+PONG"; v = c.value() {
+						obey(caches[i], v)
 					}
-					obey(caches[i], v)
 				}
 				for k, v := range caches[i] {
 					truth.send("get " + k)
@@ -315,6 +307,8 @@ func TestPushesToRedirect(t *testing.T) {
 		return w.value() == "$"
 	})
 	w.values("set k 2", "+OK")
-	a.values("ping", ">[$tracking-redir-broken :"+id+"]", "+PONG")
+	if v := a.value(); v != ">[$tracking-redir-broken :"+id+"]" {
+		t.Fatal(v)
+	}
 	a.values("client trackinginfo", "%[$flags ~[$on $broken_redirect] $redirect :"+id+" $prefixes *[]]")
 }
