@@ -104,6 +104,8 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	if err != nil {
 		return err
 	}
+	var hears listener
+	hears.attach(&opts)
 	n, err := node.Open(opts)
 	if err != nil {
 		return errors.Join(err, closeAll(listeners))
@@ -111,9 +113,10 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	adm.Node = n
 	clients = transport.New(transport.Options{Router: router{n}, Table: transport.NewTable(adm.Commands()...),
 		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(),
-		Logger: log.Named("clients")})
+		Spread: n.Spread, Serves: n.Serves, Logger: log.Named("clients")})
 	putLimitsInForce(cfg, n)
 	evictInTime(cfg, n)
+	hears.listen(clients, cfg)
 
 	var wg sync.WaitGroup
 	stopSampling := make(chan struct{})

@@ -170,6 +170,10 @@ func clientLimits(cfg *config.Config) *transport.Limits {
 		l.OutputHard.Store(normal.Hard)
 		l.OutputSoft.Store(normal.Soft)
 		l.OutputSoftSecs.Store(normal.SoftSeconds)
+		pubsub := s.ClientOutputBufferLimit[config.OutputPubSub]
+		l.PubSubHard.Store(pubsub.Hard)
+		l.PubSubSoft.Store(pubsub.Soft)
+		l.PubSubSoftSecs.Store(pubsub.SoftSeconds)
 	}
 	set(cfg.Current())
 	for _, name := range []string{"maxclients", "proto-max-bulk-len", "client-query-buffer-limit", "timeout",

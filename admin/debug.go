@@ -35,6 +35,9 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			g.SetActiveExpire(string(args[2]) != "0")
 		}
 		s.OK()
+	case word(sub, "PAUSE-CRON") && len(args) == 3:
+		s.Server().PauseJanitor(string(args[2]) != "0")
+		s.OK()
 	case word(sub, "DIGEST") && len(args) == 2:
 		a.debugDigest(s)
 	case word(sub, "DIGEST-VALUE"):
@@ -61,6 +64,7 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			"OBJECT <key>", "    Return how the value of a key is held.",
 			"PROTOCOL <type>", "    Reply with a value of a type of the protocol: string, integer, double, bignum, null, array, set, map, attrib,",
 			"    push, verbatim, true or false.",
+			"PAUSE-CRON <0|1>", "    Stop or resume the closing of idle and slow clients.",
 			"QUICKLIST-PACKED-THRESHOLD <size>", "    Have elements of lists from <size> on in nodes of their own. 0: only those that no node takes.",
 			"RELOAD", "    Write the dataset of the replicas on this node as RDB and read it back.",
 			"SET-ACTIVE-EXPIRE <0|1>", "    Turn the deletion of expired keys that nobody asks for off or on.",

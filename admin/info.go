@@ -127,7 +127,7 @@ func infoClients(a *Admin, s *transport.Session, f *fields) {
 	f.add("client_recent_max_input_buffer", st.InputBuffers)
 	f.add("client_recent_max_output_buffer", st.OutputBuffers)
 	f.add("blocked_clients", st.Blocked+st.Paused)
-	f.add("tracking_clients", 0)
+	f.add("tracking_clients", st.Tracking.Clients)
 	f.add("clients_in_timeout_table", st.Timed)
 }
 
@@ -195,8 +195,12 @@ func infoStats(a *Admin, s *transport.Session, f *fields) {
 	f.add("current_eviction_exceeded_time", current.Milliseconds())
 	f.add("keyspace_hits", hits)
 	f.add("keyspace_misses", misses)
-	f.add("pubsub_channels", 0)
-	f.add("pubsub_patterns", 0)
+	f.add("pubsub_channels", st.PubSub.Channels)
+	f.add("pubsub_patterns", st.PubSub.Patterns)
+	f.add("pubsubshard_channels", st.PubSub.ShardChannels)
+	f.add("tracking_total_keys", st.Tracking.Keys)
+	f.add("tracking_total_items", st.Tracking.Items)
+	f.add("tracking_total_prefixes", st.Tracking.Prefixes)
 	f.add("latest_fork_usec", 0)
 	f.add("total_forks", 0)
 	f.add("total_error_replies", st.ErrorReplies)

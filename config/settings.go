@@ -58,6 +58,10 @@ type Settings struct {
 	LFULogFactor      int64
 	LFUDecayTime      int64 // minutes
 
+	// What clients are told of changes.
+	NotifyKeyspaceEvents string // classes of events, A already for all of its letters
+	TrackingTableMaxKeys int64
+
 	// Encodings of small values.
 	HashMaxListpackEntries int64
 	HashMaxListpackValue   int64 // bytes

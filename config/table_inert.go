@@ -105,10 +105,6 @@ var inertTable = []directive{
 		doc: "Milliseconds after which a script may be killed."},
 	{name: "acllog-max-len", def: "128", flags: cosmetic, value: inertInt("acllog-max-len", 0, maxInt64),
 		doc: "Entries of the ACL log. No effect: there is no ACL log."},
-	{name: "tracking-table-max-keys", def: "1000000", flags: cosmetic, value: inertInt("tracking-table-max-keys", 0, maxInt64),
-		doc: "No effect: there is no CLIENT TRACKING yet."},
-	{name: "notify-keyspace-events", def: `""`, flags: unsupported, value: inertText("notify-keyspace-events"),
-		doc: "Classes of keyspace events that are published. Empty: none."},
 	{name: "sanitize-dump-payload", def: "no", flags: cosmetic, value: inertEnum("sanitize-dump-payload", "no", "yes", "clients"),
 		doc: "No effect: payloads are always checked in full."},
 

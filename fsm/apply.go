@@ -31,6 +31,9 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.step, m.deny = 0, 0
 	m.setClock()
 	defer m.catch(&err)
+	if m.tracker != nil {
+		defer m.tracker.Applied()
+	}
 	m.expireDue(h.Expire)
 	seed := NewRand(h.Seed)
 	if units != nil {
@@ -39,10 +42,12 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 				m.warmEntry(units[n:])
 			}
 			u.Index = index
+			m.client = u.Client
 			for i := range u.Ops {
 				m.runOp(&u.Ops[i], u.Reply, u.waiterOf(i), seed, last)
 			}
 		}
+		m.client = 0
 		m.review()
 		return nil
 	}
@@ -149,6 +154,9 @@ func (m *Machine) runTx(tx []Op, slot int, reply *resp.Writer, seed *Rand) {
 }
 
 func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
+	if op.Before != nil {
+		op.Before()
+	}
 	call := WriteCall{ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w}}
 	if op.Cmd.Write == nil {
 		// A read draws from its own numbers: replicas that only see the
@@ -235,6 +243,9 @@ func (m *Machine) readOne(call *ReadCall, op *Op) {
 		call.Buf = m.redirect(call.Buf, uint16(slot))
 		return
 	}
+	if op.Before != nil {
+		op.Before()
+	}
 	call.Args, call.DB = op.Args, op.DB
 	op.Cmd.Read(call)
 }
@@ -253,6 +264,9 @@ func (m *Machine) readTx(call *ReadCall, op *Op) {
 		if o := &op.Tx[i]; o.Raw != nil {
 			call.Raw(o.Raw)
 		} else {
+			if o.Before != nil {
+				o.Before()
+			}
 			call.Args, call.DB = o.Args, o.DB
 			o.Cmd.Read(call)
 		}

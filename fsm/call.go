@@ -71,6 +71,9 @@ func (c *ReadCall) find(key []byte) *keyspace.Entry {
 	e := c.peek(key)
 	if e == nil {
 		c.misses++
+		if !c.aged { // else the call is repeated
+			c.m.notify('m', "keymiss", c.DB, key)
+		}
 		return nil
 	}
 	c.hits++
@@ -88,6 +91,9 @@ func (c *ReadCall) look(key []byte) *keyspace.Entry {
 	e := c.peek(key)
 	if e == nil {
 		c.misses++
+		if !c.aged {
+			c.m.notify('m', "keymiss", c.DB, key)
+		}
 	} else {
 		c.hits++
 	}
@@ -149,6 +155,7 @@ func (c *WriteCall) take(key []byte, kind keyspace.Kind) (*keyspace.Entry, bool)
 	e := c.modify(key)
 	if e == nil {
 		c.misses++
+		c.notify('m', "keymiss", key)
 		return nil, true
 	}
 	c.hits++

@@ -48,6 +48,7 @@ func dbsize(c *ReadCall) { c.Int(int64(c.db().Len())) }
 func flushdb(c *WriteCall) {
 	if c.flushMode() {
 		c.flush(c.DB)
+		c.m.tellReplaced()
 		c.OK()
 	}
 }
@@ -60,6 +61,7 @@ func flushall(c *WriteCall) {
 	for db := range c.m.ks.Databases() {
 		c.flush(db)
 	}
+	c.m.tellReplaced()
 	c.OK()
 }
 
@@ -117,6 +119,7 @@ func swapdb(c *WriteCall) {
 		c.m.ks.Swap(a, b)
 		c.m.waiters.touchDB(a)
 		c.m.waiters.touchDB(b)
+		c.m.tellReplaced()
 	}
 	c.m.Stats.Changes.Add(1)
 	c.OK()

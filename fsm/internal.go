@@ -53,6 +53,7 @@ func own(c *WriteCall) {
 	c.m.waiters.ownerChanged()
 	if string(c.Args[2]) == "=" {
 		c.m.owned = &SlotSet{}
+		c.m.tellReplaced() // changes in slots that leave are not seen here
 	}
 	for _, r := range c.Args[3:] {
 		from, to, _ := strings.Cut(string(r), "-")

@@ -31,6 +31,9 @@ type Machine struct {
 
 	redirect func(dst []byte, slot uint16) []byte
 
+	tracker Tracker // nil: nobody caches
+	client  int64   // whose unit runs, if it is one of this node
+
 	// Events is called with every keyspace event on every replica; nil: nobody
 	// listens. It must not block.
 	Events func(class byte, event string, db int, key []byte)
@@ -60,6 +63,9 @@ type Options struct {
 	// Redirect appends the error reply for a command whose slot the group
 	// doesn't serve: -MOVED with the address known at the time.
 	Redirect func(dst []byte, slot uint16) []byte
+	// Events becomes Machine.Events, Tracker is told of changed keys. Both may be nil.
+	Events  func(class byte, event string, db int, key []byte)
+	Tracker Tracker
 	// Skip are steps that panicked before and are left out.
 	Skip []Poison
 	// Memory tells what may be used; nil: no limit.
@@ -69,7 +75,7 @@ type Options struct {
 // New returns an empty machine.
 func New(o Options) *Machine {
 	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{},
-		waiters: &Waiters{}, interp: &lua.Interpreter{}, running: &runningScripts{}}
+		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, interp: &lua.Interpreter{}, running: &runningScripts{}}
 	if o.Cluster {
 		m.owned = &SlotSet{}
 	}
@@ -105,6 +111,9 @@ func (m *Machine) TakeOver(old *Machine) {
 	m.watches, m.waiters, m.redirect, m.Events, m.memory = old.watches, old.waiters, old.redirect, old.Events, old.memory
 	m.Stats, m.ScriptLog = old.Stats, old.ScriptLog
 	m.interp, m.running = old.interp, old.running
+	if m.tracker = old.tracker; m.tracker != nil {
+		m.tracker.Replaced()
+	}
 }
 
 // serves reports whether the group serves the slot.
@@ -121,6 +130,9 @@ func (m *Machine) modified(db int, key []byte) {
 	m.Stats.Changes.Add(1)
 	m.watches.touch(m.ks, db, key)
 	m.waiters.touch(db, key)
+	if m.tracker != nil {
+		m.tracker.Changed(m.client, key)
+	}
 }
 
 func (m *Machine) notify(class byte, event string, db int, key []byte) {

@@ -12,6 +12,9 @@ type Unit struct {
 	// group's apply goroutine for a unit that is in an entry.
 	Reply *resp.Writer
 
+	// Client is the session's number, for Tracker; 0 is nobody's.
+	Client int64
+
 	// Stale says that the unit runs on whatever state the replica has and can't
 	// become an entry.
 	Stale bool
@@ -45,6 +48,11 @@ type Op struct {
 	// first of its entry: what the proposer saw is then what it runs on.
 	Tx    []Op
 	Watch *Watch
+
+	// Before, if set, is called just before Cmd runs, at its place among the
+	// others and under the group's lock: CLIENT TRACKING notes what is read. It
+	// may be called again if the unit is run again.
+	Before func()
 
 	decided uint64 // the applied index on which the decision about Watch rests
 

@@ -33,7 +33,10 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-func startCluster(t *testing.T, n int) *cluster {
+func startCluster(t *testing.T, n int) *cluster { return startClusterWith(t, n, nil) }
+
+// startClusterWith starts a cluster whose options adjust has seen.
+func startClusterWith(t *testing.T, n int, adjust func(i int, o *Options)) *cluster {
 	t.Helper()
 	c := &cluster{t: t}
 	var addrs []Address
@@ -49,6 +52,9 @@ func startCluster(t *testing.T, n int) *cluster {
 			Databases: 1, Timeout: 150 * time.Millisecond,
 			Fatal:  func(err error) { panic(err) },
 			Logger: hclog.New(&hclog.LoggerOptions{Name: fmt.Sprint("n", i), Level: level})})
+		if adjust != nil {
+			adjust(i, &c.opts[i])
+		}
 		c.nodes = append(c.nodes, nil)
 		c.start(i)
 	}

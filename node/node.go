@@ -45,19 +45,23 @@ type Options struct {
 	// InitialGroups is the number of groups of a new cluster; 0: one per node.
 	InitialGroups int
 	Databases     int
-	Fsync         wal.Sync                  // when the log is made durable
-	LogStore      string                    // "shared": one log for all groups; "boltdb": one file a group
-	Timeout       time.Duration             // heartbeat and election timeout; 0: the default
-	NodeTimeout   time.Duration             // after which an unreachable node is marked as failed; 0: 2 s
-	Group         func(*store.GroupOptions) // adjusts the options of every data group
-	Limits        func() map[string]int     // thresholds of compact encodings that leaders put in force
-	Network       peer.Network              // nil: TCP
-	Files         OpenFiles                 // nil: on disk; a simulation passes its own
-	DiskLimit     time.Duration             // how long the disk may take for one operation
-	MinFree       int64                     // bytes that must stay free on the disk
-	OnSync        func(time.Duration)       // told how long each log write took
-	OnEvent       func(class byte, event string, db int, key []byte)
-	Fatal         func(error) // must not return
+	Fsync         wal.Sync                                           // when the log is made durable
+	LogStore      string                                             // "shared": one log for all groups; "boltdb": one file a group
+	Timeout       time.Duration                                      // heartbeat and election timeout; 0: the default
+	NodeTimeout   time.Duration                                      // after which an unreachable node is marked as failed; 0: 2 s
+	Group         func(*store.GroupOptions)                          // adjusts the options of every data group
+	Limits        func() map[string]int                              // thresholds of compact encodings that leaders put in force
+	Network       peer.Network                                       // nil: TCP
+	Files         OpenFiles                                          // nil: on disk; a simulation passes its own
+	DiskLimit     time.Duration                                      // how long the disk may take for one operation
+	MinFree       int64                                              // bytes that must stay free on the disk
+	OnSync        func(time.Duration)                                // told how long each log write took
+	Tracker       fsm.Tracker                                        // told of changed keys; may be nil
+	OnEvent       func(class byte, event string, db int, key []byte) // keyspace events of groups that this node leads
+	WantsEvent    func(class byte) bool                              // whether OnEvent has to be called; not nil with OnEvent
+	OnMove        func()                                             // slots or leaderships may have left this node; must not block
+	OnMessage     func(channel, payload []byte)                      // a message published on another node
+	Fatal         func(error)                                        // must not return
 	Logger        hclog.Logger
 }
 
@@ -70,6 +74,7 @@ type Node struct {
 	log       hclog.Logger
 	lock      *os.File
 	disk      *store.Disk
+	spread    *spread
 	wal       *wal.WAL  // the log that all groups share; nil with one file a group
 	mux       *peer.Mux // nil in plain mode
 	clusterID atomic.Pointer[string]
@@ -104,7 +109,7 @@ func Open(o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{opt: o, log: o.Logger, lock: lock, groups: map[uint32]*store.Group{},
+	n := &Node{opt: o, log: o.Logger, lock: lock, groups: map[uint32]*store.Group{}, spread: newSpread(),
 		changed: make(chan struct{}, 1), stop: make(chan struct{})}
 	if n.id, err = loadIdentity(o.Dir, mode); err != nil {
 		return nil, errors.Join(err, lock.Close())
@@ -118,7 +123,10 @@ func Open(o Options) (*Node, error) {
 	}
 	n.clusterID.Store(&n.id.Cluster)
 	n.self = slots.Node{ID: n.id.Node, Host: o.Self.Host, Port: o.Self.Port, PeerPort: o.Self.PeerPort}
-	n.slotMap = slots.NewControl(func(*slots.Map) { n.poke() }, o.Fatal)
+	n.slotMap = slots.NewControl(func(*slots.Map) {
+		n.poke()
+		n.moved()
+	}, o.Fatal)
 	n.publishLocked()
 	if !o.Cluster {
 		err = n.openPlain()
@@ -373,6 +381,9 @@ func (n *Node) openGroupLocked(group uint32, members []raft.Server) error {
 	}
 	n.groups[group] = g
 	n.publishLocked()
+	if n.opt.Tracker != nil {
+		n.opt.Tracker.Replaced() // nobody told of changes before
+	}
 	if members == nil {
 		return nil
 	}
@@ -384,7 +395,8 @@ func (n *Node) groupOptions(group uint32, files *store.Files, t store.Transport)
 	o := store.GroupOptions{
 		Replica: store.ReplicaOptions{Group: group, NodeID: n.id.Node, Files: files, Disk: n.disk, Transport: t,
 			Logger: n.log.Named("group-" + strconv.FormatUint(uint64(group), 10)), Timeout: n.opt.Timeout},
-		Machine: fsm.Options{Databases: n.opt.Databases, Cluster: n.opt.Cluster, Redirect: n.appendRedirect},
+		Machine: fsm.Options{Databases: n.opt.Databases, Cluster: n.opt.Cluster, Redirect: n.appendRedirect,
+			Events: n.groupEvents(group), Tracker: n.opt.Tracker},
 		OnLeader: func(ctx context.Context, g *store.Group) error {
 			if err := n.bringUpToDate(g, group); err != nil {
 				return err
@@ -392,7 +404,7 @@ func (n *Node) groupOptions(group uint32, files *store.Files, t store.Transport)
 			n.poke() // to have the new leader entered into the map
 			return nil
 		},
-		OnFollower: func(*store.Group) { n.poke() },
+		OnFollower: n.onFollower,
 		OnPanic:    func(g *store.Group, e *fsm.PanicError) { n.heal(group, g, e) },
 	}
 	if n.opt.Group != nil {

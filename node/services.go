@@ -23,6 +23,7 @@ const (
 	svcJoin                    // node as JSON -> joinReply as JSON
 	svcControl                 // change as JSON -> nothing
 	svcVersion                 // -> version of the newest committed map as JSON
+	svcPublish                 // batch of published messages -> nothing; see spread.go
 )
 
 // hello is how a node presents itself to one that doesn't know it.
@@ -76,6 +77,7 @@ func (n *Node) offerServices() {
 	n.mux.Handle(svcFound, n.serveFound)
 	n.mux.Handle(svcJoin, n.serveJoin)
 	n.mux.Handle(svcControl, n.serveControl)
+	n.mux.Handle(svcPublish, n.servePublish)
 	n.mux.Handle(svcVersion, func(context.Context, string, []byte) ([]byte, error) {
 		c := n.Control()
 		if c == nil {

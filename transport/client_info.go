@@ -16,6 +16,7 @@ type info struct {
 	cmd             *command.Spec // running or run last; nil: none yet
 	flags           string
 	db, multi, resp int
+	redirect        int64
 	qbuf, qbufFree  int
 	argvMem         int
 	replyBuf        int
@@ -31,7 +32,8 @@ const opSize = 128
 func (s *Session) publish(waiting bool) {
 	i := info{name: s.name, cmd: s.last, flags: s.flags(), db: s.db, multi: -1, resp: s.out.Proto,
 		qbuf: len(s.in.buf), qbufFree: cap(s.in.buf) - len(s.in.buf), replyBuf: cap(s.out.Buf), argvMem: s.unitBytes, used: s.used, waiting: waiting,
-		held: cap(s.in.buf) + cap(s.in.args)*24 + cap(s.out.Buf) + cap(s.side.Buf) + cap(s.unit.Ops)*opSize}
+		redirect: s.redirection(),
+		held:     cap(s.in.buf) + cap(s.in.args)*24 + cap(s.out.Buf) + cap(s.side.Buf) + cap(s.unit.Ops)*opSize}
 	if s.tx.open {
 		i.multi = len(s.tx.queue)
 	}
@@ -42,11 +44,26 @@ func (s *Session) publish(waiting bool) {
 
 func (s *Session) flags() string {
 	f := ""
+	if s.monitoring {
+		f += "O"
+	}
+	if s.subs.any() {
+		f += "P"
+	}
 	if s.tx.open {
 		f += "x"
 	}
 	if s.blocked.Load() != nil {
 		f += "b"
+	}
+	if s.track != nil {
+		f += "t"
+		if s.track.broken.Load() {
+			f += "R"
+		}
+		if s.track.bcast {
+			f += "B"
+		}
 	}
 	if s.ending {
 		f += "c"
@@ -70,7 +87,7 @@ func (s *Session) describe(dst []byte) []byte {
 	i := s.info
 	s.mu.Unlock()
 	now := time.Now()
-	pending := int(s.pending.Load())
+	pending, backlog := int(s.pending.Load()), int(s.backlog.Load())
 	multiMem := int(s.queued.Load())
 	name := i.name
 	field := func(name string, value int) {
@@ -87,9 +104,9 @@ func (s *Session) describe(dst []byte) []byte {
 	field("idle", int(now.Sub(i.used)/time.Second))
 	dst = append(append(dst, " flags="...), i.flags...)
 	field("db", i.db)
-	field("sub", 0)
-	field("psub", 0)
-	field("ssub", 0)
+	field("sub", int(s.subs.counts[channels].Load()))
+	field("psub", int(s.subs.counts[patterns].Load()))
+	field("ssub", int(s.subs.counts[shardChannels].Load()))
 	field("multi", i.multi)
 	field("qbuf", i.qbuf)
 	field("qbuf-free", i.qbufFree)
@@ -98,11 +115,15 @@ func (s *Session) describe(dst []byte) []byte {
 	field("rbs", i.replyBuf)
 	field("rbp", i.replyBuf)
 	field("obl", pending)
-	field("oll", 0)
-	field("omem", 0)
-	field("tot-mem", i.qbuf+i.qbufFree+i.argvMem+multiMem+i.replyBuf)
+	chunks := 0
+	if backlog > 0 {
+		chunks = 1
+	}
+	field("oll", chunks)
+	field("omem", backlog)
+	field("tot-mem", i.qbuf+i.qbufFree+i.argvMem+multiMem+i.replyBuf+backlog)
 	dst = append(dst, " events=r"...)
-	if pending > 0 {
+	if pending+backlog > 0 {
 		dst = append(dst, 'w')
 	}
 	cmd := "NULL"
@@ -110,7 +131,8 @@ func (s *Session) describe(dst []byte) []byte {
 		cmd = i.cmd.FullName()
 	}
 	dst = append(append(dst, " cmd="...), cmd...)
-	dst = append(dst, " user=default redir=-1"...)
+	dst = append(dst, " user=default redir="...)
+	dst = strconv.AppendInt(dst, i.redirect, 10)
 	field("resp", i.resp)
 	return append(dst, '\n')
 }

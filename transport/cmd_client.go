@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/quorate/quorate/command"
@@ -40,11 +41,11 @@ func clientCommand() *Command {
 			sub("NO-EVICT", 3, admin, "7.0.0", "Protects the connection from eviction of clients.", "<ON | OFF>", true, clientNoEvict),
 			sub("HELP", 2, command.Loading|command.Stale, "5.0.0", "Explains the subcommands.", "", true,
 				func(s *Session, _ [][]byte) { s.Help("CLIENT", clientHelp) }),
-			sub("GETREDIR", 2, plain, "6.0.0", "Not supported.", "", true, notYet),
-			sub("CACHING", 3, plain, "6.0.0", "Not supported.", "<YES | NO>", true, notYet),
-			sub("TRACKING", -3, plain, "6.0.0", "Not supported.",
-				"<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]", true, notYet),
-			sub("TRACKINGINFO", 2, plain, "6.2.0", "Not supported.", "", true, notYet),
+			sub("GETREDIR", 2, plain, "6.0.0", "Returns the connection that is told of changed keys instead.", "", true, clientGetRedir),
+			sub("CACHING", 3, plain, "6.0.0", "Says whether the keys of the next command are tracked.", "<YES | NO>", true, clientCaching),
+			sub("TRACKING", -3, plain, "6.0.0", "Turns messages about changed keys on or off.",
+				"<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]", false, clientTracking),
+			sub("TRACKINGINFO", 2, plain, "6.2.0", "Describes the tracking of the connection.", "", true, clientTrackingInfo),
 			sub("PAUSE", -3, admin, "2.9.50", "Makes clients wait with their commands.", "timeout [WRITE | ALL]", false, clientPause),
 			sub("UNPAUSE", 2, admin, "6.2.0", "Ends CLIENT PAUSE.", "", false, clientUnpause),
 			sub("UNBLOCK", -3, admin, "5.0.0", "Ends the wait of another connection's blocking command.", "client-id [TIMEOUT | ERROR]", false, clientUnblock),
@@ -53,6 +54,10 @@ func clientCommand() *Command {
 }
 
 var clientHelp = []string{
+	"CACHING (YES|NO)",
+	"    Say whether the keys of the next command are tracked (OPTIN and OPTOUT).",
+	"GETREDIR",
+	"    Return the number of the connection that is told of changed keys instead.",
 	"GETNAME",
 	"    Return the name of the connection.",
 	"ID",
@@ -79,6 +84,11 @@ var clientHelp = []string{
 	"    End the pause.",
 	"UNBLOCK <client-id> [TIMEOUT|ERROR]",
 	"    End the wait of a connection's blocking command.",
+	"TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+	"         [OPTIN] [OPTOUT] [NOLOOP]",
+	"    Turn messages about changed keys on or off.",
+	"TRACKINGINFO",
+	"    Describe the tracking of the connection.",
 }
 
 // Help replies to a HELP subcommand in Redis's form: a heading, the lines, and
@@ -177,9 +187,7 @@ func clientList(s *Session, args [][]byte) {
 			s.Error("ERR Unknown client type '" + cString(args[3], len(args[3])) + "'")
 			return
 		}
-		if kind != typeNormal {
-			sessions = nil
-		}
+		sessions = slices.DeleteFunc(sessions, func(c *Session) bool { return c.kind() != kind })
 	case len(args) > 3 && bytes.EqualFold(args[2], []byte("ID")):
 		sessions = nil
 		for _, a := range args[3:] {
@@ -211,6 +219,15 @@ const (
 	typeMaster
 )
 
+// kind returns the session's type in CLIENT LIST and CLIENT KILL. Safe for
+// concurrent use.
+func (s *Session) kind() int {
+	if s.subs.any() {
+		return typePubSub
+	}
+	return typeNormal
+}
+
 func clientType(name []byte) (int, bool) {
 	switch strings.ToLower(string(name)) {
 	case "normal":
@@ -235,7 +252,7 @@ type killFilter struct {
 }
 
 func (f *killFilter) matches(c *Session) bool {
-	return (f.id == 0 || f.id == c.id) && (!f.hasKind || f.kind == typeNormal) &&
+	return (f.id == 0 || f.id == c.id) && (!f.hasKind || f.kind == c.kind()) &&
 		(f.addr == "" || f.addr == c.addr) && (f.laddr == "" || f.laddr == c.laddr)
 }
 

@@ -38,6 +38,12 @@ func connectionCommands() []*Command {
 
 // pingCmd implements PING [message].
 func pingCmd(s *Session, args [][]byte) {
+	if s.Proto == 2 && s.subs.any() && len(args) <= 2 {
+		s.Array(2)
+		s.BulkString("pong")
+		s.BulkString(string(bytes.Join(args[1:], nil)))
+		return
+	}
 	switch len(args) {
 	case 1:
 		s.Simple("PONG")
@@ -61,6 +67,8 @@ func quit(s *Session, args [][]byte) {
 func reset(s *Session, args [][]byte) {
 	s.unwatch()
 	s.dropTx()
+	s.leaveAll()
+	s.drain()
 	s.settings = settings{noEvict: s.noEvict}
 	s.setProto(2)
 	s.discard(false)

@@ -19,6 +19,9 @@ func (s *Session) run(args [][]byte) {
 		s.discard(true)
 	}
 	s.resolve(args)
+	if s.track != nil && s.track.caching && !s.tx.open && !isClientCommand(s.last) {
+		s.track.caching = false // it was for one command, or one transaction
+	}
 	if mute {
 		s.flush()
 		s.discard(s.replyOff)
@@ -48,6 +51,14 @@ func (s *Session) resolve(args [][]byte) {
 	}
 	if s.tx.open && spec.Flags.Has(command.NoMulti) {
 		s.reject(node, errNotInMulti)
+		return
+	}
+	if s.out.Proto == 2 && s.subs.any() && !allowedSubscribed(spec) {
+		s.reject(node, errSubscribed(spec))
+		return
+	}
+	if s.monitoring && refusesMonitor(spec) {
+		s.reject(node, errMonitoring)
 		return
 	}
 	if !s.tx.open || !queued(node) {
@@ -103,6 +114,9 @@ func (s *Session) runConn(node *Node, args [][]byte) {
 	s.beginSide()
 	s.timed(node.Spec, args, func() { s.observed(node.Spec, func() { c.Run(s, args) }) })
 	s.endSide()
+	if s.monitored() {
+		s.show(node.Spec, args, s.db)
+	}
 }
 
 // runData puts a data command into the unit of its group, or queues it.
@@ -139,6 +153,9 @@ func (s *Session) runData(node *Node, args [][]byte) {
 			s.reject(node, problem)
 			return
 		}
+	}
+	if s.monitored() {
+		s.show(node.Spec, args, s.db)
 	}
 	s.add(node, args, slot, g, stale)
 }

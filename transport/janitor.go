@@ -2,6 +2,7 @@ package transport
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -22,23 +23,32 @@ func (s *Server) janitor() {
 	for {
 		select {
 		case now := <-tick.C:
-			s.tidy(now)
+			if !s.untidy.Load() {
+				s.tidy(now)
+			}
+			s.dropLost()
+		case <-s.recheck:
+			s.dropLost()
 		case <-s.done:
 			return
 		}
 	}
 }
 
+// PauseJanitor stops the closing of idle and slow clients, or resumes it.
+func (s *Server) PauseJanitor(on bool) { s.untidy.Store(on) }
+
 func (s *Server) tidy(now time.Time) {
 	lim := s.opts.Limits
 	idle := time.Duration(lim.IdleTimeout.Load()) * time.Second
 	stall := time.Duration(lim.WriteStall.Load()) * time.Second
-	soft, softTime := lim.OutputSoft.Load(), time.Duration(lim.OutputSoftSecs.Load())*time.Second
 	var unread []*Session
 	for _, c := range s.sessions.all() {
+		c.checkPushes(now)
 		if since := c.writing.Load(); since != 0 {
 			blocked := now.Sub(time.Unix(0, since))
 			pending := c.pending.Load()
+			_, soft, softTime := c.outputLimits()
 			switch {
 			case stall > 0 && blocked >= stall:
 				s.evict(c, "client doesn't read its replies")
@@ -51,10 +61,11 @@ func (s *Server) tidy(now time.Time) {
 		}
 		c.mu.Lock()
 		quiet, waiting, held := now.Sub(c.info.used), c.info.waiting, c.info.held
+		listens := strings.ContainsAny(c.info.flags, "OP") // never idle, as in Redis
 		c.mu.Unlock()
 		switch {
 		case !waiting:
-		case idle > 0 && quiet >= idle:
+		case idle > 0 && quiet >= idle && !listens:
 			s.log.Debug("closing idle client", "client", c.addr)
 			c.kill()
 		case quiet >= shrinkAfter && held > 2*smallInput:
@@ -72,7 +83,7 @@ func (s *Server) dropLargest(unread []*Session, total int64) {
 	var sum int64
 	size := make(map[*Session]int64, len(unread))
 	for _, c := range unread {
-		size[c] = c.pending.Load()
+		size[c] = c.pending.Load() + c.backlog.Load()
 		sum += size[c]
 	}
 	if sum <= total {

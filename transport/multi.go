@@ -256,6 +256,9 @@ func (s *Session) execute(tx transaction) {
 			continue
 		}
 		op.Tx[i] = fsm.Op{Cmd: q.node.Item.Data.For(q.args), Args: q.args, DB: db, Slot: q.slot}
+		if s.track != nil {
+			op.Tx[i].Before = s.remember(q.node, q.args)
+		}
 	}
 	if g == nil {
 		// Only commands of the session, and nothing watched.
@@ -264,13 +267,16 @@ func (s *Session) execute(tx transaction) {
 		for i := range tx.queue {
 			s.runQueued(&tx.queue[i])
 		}
+		s.showTx(&tx, s.db)
 		return
 	}
 	watched := s.watch.group != nil
+	before := s.db
+	shown := s.monitored()
 	if watched {
 		op.Watch = &s.watch.keys
 	}
-	if watched || own {
+	if watched || own || shown {
 		s.settle()
 	}
 	// The reply comes with the unit's, not from the writer the caller chose.
@@ -280,9 +286,12 @@ func (s *Session) execute(tx transaction) {
 		s.discard(false) // splice must see whether the transaction ran
 	}
 	s.addOp(op, int(tx.bytes), g, stale)
-	if watched || own {
+	if watched || own || shown {
 		s.flush()
 		s.unwatch()
+	}
+	if shown && ranTx(s.out.Buf[mark:]) {
+		s.showTx(&tx, before)
 	}
 	if own {
 		s.splice(mark, &tx)

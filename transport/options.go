@@ -26,6 +26,13 @@ type Options struct {
 	// anything else; nil: never.
 	AuthRequired func() bool
 
+	// Spread hands a message of PUBLISH to the other nodes, without waiting for
+	// them; nil: there are none. An error is for the client.
+	Spread func(channel, payload []byte) error
+
+	// Serves reports, without waiting, whether this node serves a slot; nil: all.
+	Serves func(slot int) bool
+
 	Logger hclog.Logger // nil: silent
 }
 
@@ -49,6 +56,9 @@ type Limits struct {
 	OutputHard       atomic.Int64 // client-output-buffer-limit normal, hard; default 0: none
 	OutputSoft       atomic.Int64 // the same, soft; default 0: none
 	OutputSoftSecs   atomic.Int64 // seconds over the soft limit that are tolerated
+	PubSubHard       atomic.Int64 // client-output-buffer-limit pubsub, hard; default 32 MiB
+	PubSubSoft       atomic.Int64 // the same, soft; default 8 MiB
+	PubSubSoftSecs   atomic.Int64 // default 60
 	ProtectedMode    atomic.Bool  // protected-mode, default on
 	UnitOps          atomic.Int64 // not in Redis: commands in one unit at the most, default 1024
 	UnitBytes        atomic.Int64 // not in Redis: bytes of arguments after which a unit is sent, default 512 KiB
@@ -65,6 +75,9 @@ func NewLimits() *Limits {
 	l.ProtoMaxBulkLen.Store(512 << 20)
 	l.QueryBuffer.Store(1 << 30)
 	l.TCPKeepAlive.Store(300)
+	l.PubSubHard.Store(32 << 20)
+	l.PubSubSoft.Store(8 << 20)
+	l.PubSubSoftSecs.Store(60)
 	l.ProtectedMode.Store(true)
 	l.UnitOps.Store(1024)
 	l.UnitBytes.Store(512 << 10)

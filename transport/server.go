@@ -30,6 +30,11 @@ type Server struct {
 	inputBytes  atomic.Int64 // capacity of all input buffers, and MULTI queues
 	outputBytes atomic.Int64 // in writes that are under way
 	lastID      atomic.Int64
+	hub         hub
+	tracker     tracker
+	monitors    monitors
+	untidy      atomic.Bool   // DEBUG PAUSE-CRON
+	recheck     chan struct{} // capacity 1: slots may have left this node
 	closing     atomic.Bool
 	blocked     atomic.Int64   // sessions that wait for a blocking command
 	timed       atomic.Int64   // those of them that don't wait for ever
@@ -55,6 +60,8 @@ func New(o Options) *Server {
 	}
 	s := &Server{opts: o, log: o.Logger, specs: map[*fsm.Command]*command.Spec{}, done: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}}
+	s.recheck = make(chan struct{}, 1)
+	s.tracker.lookup = s.sessions.find
 	for _, n := range o.Table.All() {
 		s.note(n)
 		for _, sub := range Subcommands(n) {

@@ -50,6 +50,9 @@ type Session struct {
 	group     Group // of the unit
 	stale     bool  // the unit runs on a local replica that may lag
 
+	track      *tracking
+	monitoring bool
+
 	tx        transaction
 	watch     watching
 	wrote     written // for WAIT
@@ -64,6 +67,9 @@ type Session struct {
 	blocked atomic.Pointer[blockage] // what the session waits for
 	pending atomic.Int64             // bytes of replies that the running write has to get rid of
 	queued  atomic.Int64             // bytes in the MULTI queue
+	push    atomic.Pointer[pushes]   // nil: nobody has ever had a message for it
+	backlog atomic.Int64             // bytes of messages that wait
+	subs    subscriptions
 	mu      sync.Mutex
 	info    info // guarded by mu
 }
@@ -139,6 +145,7 @@ func (s *Session) read() bool {
 			s.in.shrink()
 			s.unit.Ops, s.out.Buf, s.side.Buf = nil, nil, nil
 			s.conn.SetReadDeadline(time.Time{})
+			s.rest()
 			if s.srv.closing.Load() {
 				return false
 			}
@@ -155,6 +162,7 @@ func (s *Session) read() bool {
 
 // round runs all complete commands that have arrived and writes their replies.
 func (s *Session) round() bool {
+	s.begin()
 	lim := frameLimits{maxBulk: s.srv.opts.Limits.ProtoMaxBulkLen.Load(), unauth: s.needAuth}
 	for !s.ending {
 		args, more, problem := s.in.next(lim)
@@ -189,6 +197,7 @@ func (s *Session) round() bool {
 	}
 	s.used = time.Now()
 	s.publish(true)
+	s.rest()
 	return ok
 }
 
@@ -196,24 +205,33 @@ func (s *Session) round() bool {
 // ends that (see limits in options.go).
 func (s *Session) write() bool {
 	s.account()
+	s.drain()
 	n := len(s.out.Buf)
 	if n == 0 {
 		return true
 	}
-	if hard := s.srv.opts.Limits.OutputHard.Load(); hard > 0 && int64(n) > hard {
+	if hard, _, _ := s.outputLimits(); hard > 0 && int64(n) > hard {
 		s.srv.log.Warn("closing client", "client", s.addr, "reason", "output buffer limit", "bytes", n)
 		s.srv.stats.limited.Add(1)
 		return false
 	}
-	s.pending.Store(int64(n))
-	s.srv.outputBytes.Add(int64(n))
-	s.writing.Store(time.Now().UnixNano())
-	_, err := s.conn.Write(s.out.Buf)
-	s.writing.Store(0)
-	s.srv.outputBytes.Add(-int64(n))
-	s.pending.Store(0)
-	s.srv.stats.output.Add(int64(n))
+	ok := s.transmit(s.out.Buf)
 	s.out.Buf = s.out.Buf[:0]
+	return ok
+}
+
+// transmit writes to the connection. One goroutine at a time may call it: the
+// session's, or that of its messages.
+func (s *Session) transmit(b []byte) bool {
+	n := int64(len(b))
+	s.pending.Store(n)
+	s.srv.outputBytes.Add(n)
+	s.writing.Store(time.Now().UnixNano())
+	_, err := s.conn.Write(b)
+	s.writing.Store(0)
+	s.srv.outputBytes.Add(-n)
+	s.pending.Store(0)
+	s.srv.stats.output.Add(n)
 	return err == nil
 }
 
@@ -233,7 +251,10 @@ func (s *Session) Error(msg string) {
 }
 
 // setProto switches the protocol of everything written from now on.
-func (s *Session) setProto(n int) { s.out.Proto, s.side.Proto = n, n }
+func (s *Session) setProto(n int) {
+	s.out.Proto, s.side.Proto = n, n
+	s.speak(n)
+}
 
 // Kill closes the connection from another goroutine.
 func (s *Session) kill() {
@@ -246,7 +267,9 @@ func (s *Session) close() {
 	s.account()
 	s.unwatch()
 	s.dropTx()
+	s.leaveAll()
 	s.conn.Close()
+	s.endPushes()
 	s.in.release()
 }
 

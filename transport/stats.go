@@ -22,6 +22,8 @@ type Stats struct {
 	OutputBuffers    int64 // waiting for clients to read
 	ErrorReplies     int64
 	Errors           map[string]int64 // by the first word of the error reply
+	PubSub           struct{ Channels, Patterns, ShardChannels int }
+	Tracking         struct{ Clients, Keys, Items, Prefixes int }
 }
 
 type counters struct {
@@ -54,11 +56,15 @@ func (s *Server) Stats() Stats {
 	c.mu.Lock()
 	codes := maps.Clone(c.errors)
 	c.mu.Unlock()
-	return Stats{
+	st := Stats{
 		Connected: s.sessions.len(), Paused: s.paused.Load(), Blocked: s.blocked.Load(), Timed: s.timed.Load(), TotalConnections: c.connections.Load(), Rejected: c.rejected.Load(),
 		Limited: c.limited.Load(), Commands: c.commands.Load(), InputBytes: c.input.Load(), OutputBytes: c.output.Load(),
 		InputBuffers: s.inputBytes.Load(), OutputBuffers: s.outputBytes.Load(), ErrorReplies: c.failed.Load(), Errors: codes,
 	}
+	st.PubSub.Channels, st.PubSub.Patterns, st.PubSub.ShardChannels = s.hub.size(channels), s.hub.size(patterns), s.hub.size(shardChannels)
+	st.Tracking.Clients = int(s.tracker.clients.Load())
+	st.Tracking.Keys, st.Tracking.Items, st.Tracking.Prefixes = s.tracker.figures()
+	return st
 }
 
 // ResetStats sets the counters of CONFIG RESETSTAT to zero.

@@ -77,7 +77,8 @@ func NewTable(others ...*Command) *Table {
 func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
-		connectionCommands(), transactionCommands(), clusterCommands(), migrateCommands(), {clientCommand(), commandCommand(), waitCommand()},
+		connectionCommands(), transactionCommands(), clusterCommands(), migrateCommands(), pubsubCommands(),
+		{clientCommand(), commandCommand(), waitCommand(), monitorCommand()},
 	} {
 		all = append(all, family...)
 	}

@@ -15,6 +15,9 @@ func (s *Session) add(node *Node, args [][]byte, slot int, g Group, stale bool) 
 		size += len(a)
 	}
 	op := fsm.Op{Cmd: node.Item.Data.For(args), Args: args, DB: s.db, Slot: slot}
+	if s.track != nil {
+		op.Before = s.remember(node, args)
+	}
 	if op.Cmd.MayWait(args) {
 		s.addBlocking(op, size, g, stale)
 		return
@@ -86,7 +89,7 @@ func (s *Session) flush() {
 	}
 	mark := len(s.out.Buf)
 	s.out.Errors = 0
-	s.unit.Reply, s.unit.Index = &s.out, 0
+	s.unit.Reply, s.unit.Client, s.unit.Index = &s.out, s.id, 0
 	start := time.Now()
 	s.used = start
 	s.publish(false)

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"sync/atomic"
+
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/node"
+	"github.com/quorate/quorate/transport"
+)
+
+// listener connects a node to the clients' server, which is built after it:
+// until then nobody listens.
+type listener struct {
+	srv atomic.Pointer[transport.Server]
+}
+
+// attach has a node's options tell the listener what clients may want to hear.
+func (l *listener) attach(o *node.Options) {
+	o.Tracker = l
+	o.WantsEvent = func(class byte) bool {
+		s := l.srv.Load()
+		return s != nil && s.Wants(class)
+	}
+	o.OnEvent = func(class byte, event string, db int, key []byte) { l.srv.Load().Event(class, event, db, key) }
+	o.OnMove = func() {
+		if s := l.srv.Load(); s != nil {
+			s.CheckSlots()
+		}
+	}
+	o.OnMessage = func(channel, payload []byte) {
+		if s := l.srv.Load(); s != nil {
+			s.Publish(channel, payload)
+		}
+	}
+}
+
+// Changed implements fsm.Tracker.
+func (l *listener) Changed(client int64, key []byte) {
+	if s := l.srv.Load(); s != nil {
+		s.Tracker().Changed(client, key)
+	}
+}
+
+// Replaced implements fsm.Tracker.
+func (l *listener) Replaced() {
+	if s := l.srv.Load(); s != nil {
+		s.Tracker().Replaced()
+	}
+}
+
+// Applied implements fsm.Tracker.
+func (l *listener) Applied() {
+	if s := l.srv.Load(); s != nil {
+		s.Tracker().Applied()
+	}
+}
+
+// listen has the server hear of the node from now on, and follow the
+// configuration of what it pushes to clients.
+func (l *listener) listen(s *transport.Server, cfg *config.Config) {
+	events := func(c *config.Settings) { s.SetEvents(c.NotifyKeyspaceEvents) }
+	keys := func(c *config.Settings) { s.SetTrackingLimit(c.TrackingTableMaxKeys) }
+	events(cfg.Current())
+	keys(cfg.Current())
+	cfg.OnChange("notify-keyspace-events", events)
+	cfg.OnChange("tracking-table-max-keys", keys)
+	l.srv.Store(s)
+}
