@@ -99,6 +99,7 @@ func encodingLimits(s *config.Settings) map[string]int {
 		"list-max-listpack-size": int(s.ListMaxListpackSize), "list-compress-depth": int(s.ListCompressDepth),
 		"set-max-intset-entries":    int(s.SetMaxIntsetEntries),
 		"zset-max-listpack-entries": int(s.ZSetMaxListpackEntries), "zset-max-listpack-value": int(s.ZSetMaxListpackValue),
+		"stream-node-max-bytes": int(s.StreamNodeMaxBytes), "stream-node-max-entries": int(s.StreamNodeMaxEntries),
 		"proto-max-bulk-len": int(s.ProtoMaxBulkLen),
 	}
 }

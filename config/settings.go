@@ -58,6 +58,8 @@ type Settings struct {
 	SetMaxIntsetEntries    int64
 	ZSetMaxListpackEntries int64
 	ZSetMaxListpackValue   int64 // bytes
+	StreamNodeMaxBytes     int64
+	StreamNodeMaxEntries   int64
 
 	// Who may do what: no, yes or local (clients on a loopback address).
 	EnableDebugCommand     string

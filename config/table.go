@@ -162,6 +162,12 @@ var table = []directive{
 	{name: "zset-max-listpack-value", aliases: []string{"zset-max-ziplist-value"}, def: "64",
 		value: memory(0, maxInt64, func(s *Settings) *int64 { return &s.ZSetMaxListpackValue }),
 		doc:   "Longest member of a compact sorted set, bytes."},
+	{name: "stream-node-max-bytes", def: "4096",
+		value: memory(0, maxInt64, func(s *Settings) *int64 { return &s.StreamNodeMaxBytes }),
+		doc:   "Bytes from which a node of a stream takes no further entry. 0: no limit."},
+	{name: "stream-node-max-entries", def: "100",
+		value: integer(0, maxInt64, func(s *Settings) *int64 { return &s.StreamNodeMaxEntries }),
+		doc:   "Most entries of a node of a stream. 0: no limit."},
 
 	// Who may do what.
 	{name: "enable-debug-command", def: "no", flags: immutable,

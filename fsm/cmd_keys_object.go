@@ -74,12 +74,17 @@ func objectHelp(c *ReadCall) {
 // help replies the lines of a container's HELP: subcommands and what they do,
 // by turns. The first and last lines are the same for every container.
 func (c *ReadCall) help(container string, pairs ...string) {
-	c.Array(len(pairs) + 3)
+	for i := 1; i < len(pairs); i += 2 {
+		pairs[i] = "    " + pairs[i]
+	}
+	c.helpLines(container, pairs...)
+}
+
+// helpLines is help with lines that are indented already.
+func (c *ReadCall) helpLines(container string, lines ...string) {
+	c.Array(len(lines) + 3)
 	c.Simple(container + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
-	for i, line := range pairs {
-		if i%2 == 1 {
-			line = "    " + line
-		}
+	for _, line := range lines {
 		c.Simple(line)
 	}
 	c.Simple("HELP")

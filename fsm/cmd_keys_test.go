@@ -19,6 +19,8 @@ func init() {
 			"set":  keyspace.NewSetValue(&keyspace.Set{}),
 			"zset": keyspace.NewZSetValue(&keyspace.ZSet{}),
 			"hash": keyspace.NewHashValue(&keyspace.Hash{}),
+
+			"stream": keyspace.NewStreamValue(&keyspace.Stream{}),
 		}[string(c.Args[2])])
 		c.modified(c.Args[1])
 	}}
@@ -33,6 +35,8 @@ func init() {
 			e.ZSet().Add(element, 1, c.Limits())
 		case keyspace.KindHash:
 			e.Hash().Set(element, element, c.Limits())
+		case keyspace.KindStream:
+			testStreamGrow(c, e.Stream(), element)
 		}
 		c.modified(c.Args[1])
 	}}
@@ -68,8 +72,8 @@ func (p *pair) content(db int, key string) string {
 // TestKeysOfEveryKind runs the generic commands on collections, small ones and
 // ones that have left their compact encoding.
 func TestKeysOfEveryKind(t *testing.T) {
-	small := map[string]string{"list": "quicklist", "set": "hashtable", "zset": "listpack", "hash": "listpack"}
-	big := map[string]string{"list": "quicklist", "set": "hashtable", "zset": "skiplist", "hash": "hashtable"}
+	small := map[string]string{"list": "quicklist", "set": "hashtable", "zset": "listpack", "hash": "listpack", "stream": "stream"}
+	big := map[string]string{"list": "quicklist", "set": "hashtable", "zset": "skiplist", "hash": "hashtable", "stream": "stream"}
 	for kind, encoding := range small {
 		for _, n := range []int{3, 300} {
 			if n == 300 {

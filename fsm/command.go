@@ -45,6 +45,7 @@ func Commands() []*Command {
 		setCommands,
 		zsetCommands,
 		zsetBlockingCommands,
+		streamCommands,
 		keyCommands,
 		expireCommands,
 		serverCommands,

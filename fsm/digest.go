@@ -3,6 +3,7 @@ package fsm
 import (
 	"crypto/sha1"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/slots/hashslot"
@@ -72,6 +73,7 @@ func (m *Machine) DigestValue(db int, key []byte) [20]byte {
 // redisTypes are the numbers of Redis's object types.
 var redisTypes = map[keyspace.Kind]uint32{
 	keyspace.KindString: 0, keyspace.KindList: 1, keyspace.KindSet: 2, keyspace.KindZSet: 3, keyspace.KindHash: 4,
+	keyspace.KindStream: 6,
 }
 
 func (d *digest) entry(e *keyspace.Entry) {
@@ -99,6 +101,15 @@ func (d *digest) entry(e *keyspace.Entry) {
 	case keyspace.KindHash:
 		e.Hash().Each(func(field, value []byte) bool {
 			d.pair(field, value)
+			return true
+		})
+	case keyspace.KindStream:
+		e.Stream().Walk(keyspace.StreamID{}, keyspace.MaxStreamID, false, func(entry *keyspace.StreamEntry) bool {
+			d.mix(fmt.Appendf(nil, "%d.%d", entry.ID.MS, entry.ID.Seq))
+			entry.Each(func(field, value []byte) {
+				d.mix(field)
+				d.mix(value)
+			})
 			return true
 		})
 	}

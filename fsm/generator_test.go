@@ -22,6 +22,7 @@ type generator struct {
 	tag       int
 	now       int64 // Unix ms, for expiries near it
 
+	ids      int // where the IDs of stream entries are
 	syntax   map[*Command][]*phrase
 	literals map[*Command][]string // the words in capitals of the syntax
 	groups   []string              // that have keys of their own
@@ -98,6 +99,9 @@ func named(c *Command) [][]byte {
 
 // sentence returns a command that its syntax allows.
 func (g *generator) sentence(c *Command) [][]byte {
+	if c.Name == "XREAD" || c.Name == "XREADGROUP" {
+		return g.streamRead(c)
+	}
 	args := named(c)
 	numKeys, keys := 0, 0 // where the number of keys stands, how many follow
 	speak(g.r, g.syntax[c], func(word string) {
@@ -119,6 +123,11 @@ func (g *generator) sentence(c *Command) [][]byte {
 // argument returns something for a word of the syntax. Names that are not
 // listed stand for something that is stored or looked for.
 func (g *generator) argument(c *Command, word, name string) []byte {
+	if c.Group == "stream" {
+		if arg := g.streamArgument(c, word, name); arg != nil {
+			return arg
+		}
+	}
 	if word == strings.ToUpper(word) {
 		if g.r.IntN(4) == 0 {
 			word = strings.ToLower(word)

@@ -99,6 +99,10 @@ func (m *Machine) LimitNamed(name string) *int {
 		return &l.ZsetMaxListpackEntries
 	case "zset-max-listpack-value":
 		return &l.ZsetMaxListpackValue
+	case "stream-node-max-bytes":
+		return &l.StreamNodeMaxBytes
+	case "stream-node-max-entries":
+		return &l.StreamNodeMaxEntries
 	case PackedThreshold:
 		return &l.ListPlainFrom
 	case "proto-max-bulk-len":

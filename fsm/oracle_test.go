@@ -89,7 +89,7 @@ func dialRedis(t testing.TB, socket string) *redisConn {
 func (r *redisServer) reset(t testing.TB) {
 	r.t = t
 	for _, line := range []string{"FLUSHALL", "DEBUG SET-ACTIVE-EXPIRE 0", "HELLO 2", "SELECT 0",
-		"CONFIG SET hash-max-listpack-entries 128 hash-max-listpack-value 64 list-max-listpack-size -2 list-compress-depth 0 set-max-intset-entries 512 zset-max-listpack-entries 128 zset-max-listpack-value 64 proto-max-bulk-len 512mb",
+		"CONFIG SET hash-max-listpack-entries 128 hash-max-listpack-value 64 list-max-listpack-size -2 list-compress-depth 0 set-max-intset-entries 512 zset-max-listpack-entries 128 zset-max-listpack-value 64 stream-node-max-bytes 4096 stream-node-max-entries 100 proto-max-bulk-len 512mb",
 	} {
 		r.must(strings.Fields(line)...)
 	}

@@ -182,6 +182,8 @@ func dumpValue(v *keyspace.Value) (parts []string) {
 		})
 	case keyspace.KindHash:
 		v.Hash().Each(two)
+	case keyspace.KindStream:
+		parts = dumpStream(v.Stream())
 	}
 	return parts
 }

@@ -192,6 +192,7 @@ func formatOwned(owned *SlotSet) string {
 var limitNames = []string{
 	"hash-max-listpack-entries", "hash-max-listpack-value", "list-max-listpack-size", "list-compress-depth",
 	"set-max-intset-entries", "zset-max-listpack-entries", "zset-max-listpack-value",
+	"stream-node-max-bytes", "stream-node-max-entries",
 	PackedThreshold,
 	"proto-max-bulk-len",
 }

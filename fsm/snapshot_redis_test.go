@@ -256,7 +256,7 @@ func compareKeys(t *testing.T, do func(args ...string) string, m *Machine) {
 		do("DEL", "copy")
 	}
 	t.Logf("identical payloads: %v", identical)
-	for _, form := range []string{"string int", "string embstr", "list quicklist", "set intset", "zset listpack", "zset skiplist", "hash listpack"} {
+	for _, form := range []string{"string int", "string embstr", "list quicklist", "set intset", "zset listpack", "zset skiplist", "hash listpack", "stream stream"} {
 		if identical[form] == 0 {
 			t.Errorf("no payload of %s was compared", form)
 		}
@@ -273,7 +273,7 @@ func TestWeLoadRedis(t *testing.T) {
 		do("SELECT", strconv.Itoa(db))
 		for range 3000 {
 			n := strconv.Itoa(w.r.IntN(9))
-			switch w.r.IntN(8) {
+			switch w.r.IntN(9) {
 			case 0:
 				do("SET", "s"+n+w.word(), w.word())
 			case 1:
@@ -290,6 +290,8 @@ func TestWeLoadRedis(t *testing.T) {
 				do("HSET", "h"+n, w.word(), w.word(), strconv.Itoa(w.r.IntN(500)), w.word())
 			case 7:
 				do("PEXPIRE", "h"+n, "100000000")
+			case 8:
+				redisStream(w, do, "x"+n)
 			}
 		}
 	}
@@ -348,7 +350,16 @@ func TestPayloadsAgree(t *testing.T) {
 	do("ZADD", "zset", "1", "a", "2.5", "b", "-inf", "9999999")
 	do("SADD", "set", "1", "-70000", "5")
 	do("RPUSH", "list", "a", "-5", "123456789", "b")
-	for _, key := range []string{"hash", "zset", "set", "list"} {
+	for range 5 {
+		do("XADD", "stream", "*", "f", "v", "17", "-70000")
+	}
+	do("XADD", "stream", "*", "f", "v")
+	do("XGROUP", "CREATE", "stream", "g", "0")
+	do("XADD", "mixed", "1-1", "f", "v")
+	do("XADD", "mixed", "1-2", "other", "fields")
+	do("XADD", "mixed", "1-3", "f", "w")
+	do("XDEL", "mixed", "1-2")
+	for _, key := range []string{"hash", "zset", "set", "list", "stream", "mixed"} {
 		payloads[key] = []byte(do("DUMP", key))
 	}
 	limits := keyspace.DefaultLimits()

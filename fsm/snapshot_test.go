@@ -65,7 +65,7 @@ func TestRestoredStaysEqual(t *testing.T) {
 		}
 	}
 	for _, form := range []string{"string int", "string embstr", "string raw", "list quicklist", "set intset",
-		"set hashtable", "zset listpack", "zset skiplist", "hash listpack", "hash hashtable"} {
+		"set hashtable", "zset listpack", "zset skiplist", "hash listpack", "hash hashtable", "stream stream"} {
 		if !seen[form] {
 			t.Errorf("the workload made no %s", form)
 		}

@@ -34,6 +34,7 @@ func init() {
 		"T.ZADD":   testZSetAdd,
 		"T.HSET":   testHashSet,
 		"T.DROP":   testDrop,
+		"T.XADD":   testStreamAdd,
 	} {
 		writesByName[name] = &Command{Write: func(c *WriteCall) {
 			write(c)
@@ -143,6 +144,8 @@ func testDrop(c *WriteCall) {
 		c.m.mix(value)
 		e.Hash().Delete(bytes.Clone(field))
 		left = e.Hash().Len()
+	case keyspace.KindStream:
+		testStreamDrop(c, e.Stream())
 	}
 	if left == 0 {
 		c.remove(c.Args[1])
@@ -188,7 +191,7 @@ func (w *workload) apply(t *testing.T, machines ...*Machine) {
 	var commands []string
 	if w.index == 1 { // small, so that the large forms are reached
 		for _, limit := range []string{"hash-max-listpack-entries 12", "zset-max-listpack-entries 12",
-			"set-max-intset-entries 16", "list-max-listpack-size 5"} {
+			"set-max-intset-entries 16", "list-max-listpack-size 5", "stream-node-max-entries 7"} {
 			commands = append(commands, "#limit "+limit)
 		}
 	}
@@ -235,6 +238,7 @@ var workloadCommands = [][]string{
 	{"T.SADD KEY NUMBER", "T.SADD KEY NUMBER", "T.DROP KEY"},
 	{"T.ZADD KEY WORD", "T.ZADD KEY WORD", "T.DROP KEY"},
 	{"T.HSET KEY WORD", "T.HSET KEY WORD", "T.DROP KEY"},
+	{"T.XADD KEY WORD", "T.XADD KEY WORD", "T.DROP KEY"},
 }
 
 // word returns something to store: numbers of every width, short and long

@@ -226,12 +226,23 @@ func (w *Writer) Mark() int { return len(w.Buf) }
 
 // InsertArray puts an array header of n elements in front of what was written
 // since the mark. It costs a copy of that part.
-func (w *Writer) InsertArray(mark, n int) {
+func (w *Writer) InsertArray(mark, n int) { w.insert(mark, '*', n) }
+
+// InsertMap is InsertArray for a map of n pairs: a flat array in RESP2.
+func (w *Writer) InsertMap(mark, n int) {
+	if w.Proto >= 3 {
+		w.insert(mark, '%', n)
+	} else {
+		w.insert(mark, '*', 2*n)
+	}
+}
+
+func (w *Writer) insert(mark int, kind byte, n int) {
 	if w.Discard {
 		return
 	}
 	var num [24]byte
-	head := append(num[:0], '*')
+	head := append(num[:0], kind)
 	head = strconv.AppendInt(head, int64(n), 10)
 	head = append(head, '\r', '\n')
 	w.Buf = append(w.Buf, head...)

@@ -140,6 +140,8 @@ func valueType(name string, spec *command.Spec) string {
 		return "double"
 	case (name == "min" || name == "max") && (full == "zcount" || strings.Contains(full, "byscore")):
 		return "double"
+	case name == "min-idle-time" && full == "xpending":
+		return "integer"
 	case name == "timeout" && (full == "wait" || strings.HasPrefix(full, "client|") || full == "migrate"):
 		return "integer"
 	case (name == "start" || name == "end" || name == "stop") && (strings.HasPrefix(full, "x") || strings.HasPrefix(full, "zrange")):

@@ -13,6 +13,8 @@ type Limits struct {
 	SetMaxIntsetEntries    int // set-max-intset-entries
 	ZsetMaxListpackEntries int // zset-max-listpack-entries
 	ZsetMaxListpackValue   int // zset-max-listpack-value, bytes
+	StreamNodeMaxBytes     int // stream-node-max-bytes; 0: as many as a listpack can hold
+	StreamNodeMaxEntries   int // stream-node-max-entries; 0: any number
 
 	// ProtoMaxBulkLen is proto-max-bulk-len: the length in bytes that a string
 	// must not exceed by APPEND or SETRANGE. Values hold lengths in 32 bits, so
@@ -32,6 +34,8 @@ func DefaultLimits() Limits {
 		SetMaxIntsetEntries:    512,
 		ZsetMaxListpackEntries: 128,
 		ZsetMaxListpackValue:   64,
+		StreamNodeMaxBytes:     4096,
+		StreamNodeMaxEntries:   100,
 		ProtoMaxBulkLen:        512 << 20,
 	}
 }

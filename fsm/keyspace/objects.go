@@ -17,6 +17,9 @@ func NewZSetValue(z *ZSet) Value { return Value{p: unsafe.Pointer(z), kind: Kind
 // NewHashValue returns a value that is h, which it takes over.
 func NewHashValue(h *Hash) Value { return Value{p: unsafe.Pointer(h), kind: KindHash} }
 
+// NewStreamValue returns a value that is s, which it takes over.
+func NewStreamValue(s *Stream) Value { return Value{p: unsafe.Pointer(s), kind: KindStream} }
+
 // List returns the list that the value is. The caller has checked the kind: it
 // panics for another one, like the methods below.
 func (v *Value) List() *List { return (*List)(v.object(KindList)) }
@@ -29,6 +32,9 @@ func (v *Value) ZSet() *ZSet { return (*ZSet)(v.object(KindZSet)) }
 
 // Hash returns the hash that the value is.
 func (v *Value) Hash() *Hash { return (*Hash)(v.object(KindHash)) }
+
+// Stream returns the stream that the value is.
+func (v *Value) Stream() *Stream { return (*Stream)(v.object(KindStream)) }
 
 func (v *Value) object(kind Kind) unsafe.Pointer {
 	if v.kind != kind {
@@ -49,6 +55,8 @@ func (v *Value) Clone() Value {
 		return NewZSetValue(v.ZSet().Clone())
 	case KindHash:
 		return NewHashValue(v.Hash().Clone())
+	case KindStream:
+		return NewStreamValue(v.Stream().Clone())
 	}
 	if v.enc == encInt {
 		return *v
@@ -69,6 +77,8 @@ func (v *Value) Encoding() string {
 		return v.ZSet().Encoding()
 	case KindHash:
 		return v.Hash().Encoding()
+	case KindStream:
+		return v.Stream().Encoding()
 	}
 	return v.StringEncoding()
 }

@@ -17,6 +17,8 @@ func (e *Entry) MemUsage() int {
 		return n + int(e.ZSet().MemUsage())
 	case KindHash:
 		return n + e.Hash().MemUsage()
+	case KindStream:
+		return n + e.Stream().MemUsage()
 	}
 	if _, ok := e.Int(); ok {
 		return n

@@ -15,14 +15,17 @@ const (
 	KindSet
 	KindZSet
 	KindHash
+	KindStream
 )
 
 // String returns the name that TYPE replies.
-func (k Kind) String() string { return [...]string{"string", "list", "set", "zset", "hash"}[k] }
+func (k Kind) String() string {
+	return [...]string{"string", "list", "set", "zset", "hash", "stream"}[k]
+}
 
 // Value is one value of the keyspace: a string, held in one allocation or, if
 // it is the decimal text of an int64, in none; or a pointer to a *List, *Set,
-// *ZSet or *Hash. The zero value is the empty string.
+// *ZSet, *Hash or *Stream. The zero value is the empty string.
 //
 // A Value that is copied shares its content with the original: only Clone
 // makes an independent one.

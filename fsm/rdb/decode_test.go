@@ -33,6 +33,8 @@ func show(v *keyspace.Value) string {
 		v.ZSet().EachStored(func(e []byte, score float64) { fmt.Fprintf(&b, " %q %g", e, score) })
 	case keyspace.KindHash:
 		v.Hash().Each(func(f, e []byte) bool { fmt.Fprintf(&b, " %q %q", f, e); return true })
+	case keyspace.KindStream:
+		showStream(&b, v.Stream())
 	}
 	return b.String()
 }
@@ -143,7 +145,6 @@ func TestValuesRefused(t *testing.T) {
 		{"bytes behind the value", sealed(typeString, "\x01ab"), ErrFormat},
 		{"string cut", sealed(typeString, "\x80\x30\x00\x00\x00abc"), io.ErrUnexpectedEOF},
 		{"huge set", sealed(typeSet, "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\x01a"), io.ErrUnexpectedEOF},
-		{"stream", sealed(15, ""), ErrUnsupported},
 		{"module", sealed(7, ""), ErrUnsupported},
 		{"empty set", sealed(typeSet, "\x00"), ErrEmptyKey},
 		{"empty hash", sealed(typeHashListpack, packed()), ErrEmptyKey},
@@ -327,7 +328,6 @@ func TestFilesRefused(t *testing.T) {
 		{"module data", "REDIS0010\xf7" + tail, ErrUnsupported},
 		{"functions", "REDIS0010\xf5\x01x" + tail, ErrUnsupported},
 		{"slots", "REDIS0012\xf4" + tail, ErrUnsupported},
-		{"stream", "REDIS0010\x13\x01k" + tail, ErrUnsupported},
 		{"expiry without key", "REDIS0010\xfc\x01\x00\x00\x00\x00\x00\x00\x00" + tail, ErrFormat},
 		{"expiry before the epoch", "REDIS0010\xfc\xf0\xff\xff\xff\xff\xff\xff\xff\x00\x01k\x01v" + tail, nil},
 		{"expiry zero is one", "REDIS0010\xfc\x00\x00\x00\x00\x00\x00\x00\x00" + tail, ErrFormat},

@@ -2,8 +2,8 @@
 // the payloads of DUMP and RESTORE, which are one value of it.
 //
 // Written is version 10, that of Redis 7.0: redis-check-rdb accepts it and a
-// stock redis-server loads it. Read are the versions 1 to 12 as far as the five
-// plain data types go; streams, modules and functions are refused by name.
+// stock redis-server loads it. Read are the versions 1 to 12 as far as the plain
+// data types and streams go; modules and functions are refused by name.
 //
 //	"REDIS0010"
 //	AUX <name> <value>                        any number

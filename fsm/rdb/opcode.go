@@ -37,10 +37,13 @@ const (
 	typeZSetZiplist   = 12
 	typeHashZiplist   = 13
 	typeListQuicklist = 14 // nodes are ziplists
+	typeStream1       = 15 // Redis 5 and 6
 	typeHashListpack  = 16
 	typeZSetListpack  = 17
 	typeListQuick2    = 18 // nodes are listpacks or plain strings
+	typeStream2       = 19
 	typeSetListpack   = 20 // since version 11
+	typeStream3       = 21 // since version 11
 )
 
 // unsupported names what the format can hold and this package does not.
@@ -48,9 +51,6 @@ var unsupported = map[byte]string{
 	6:             "module value (pre-GA)",
 	7:             "module value",
 	9:             "hash of Redis before 2.6",
-	15:            "stream",
-	19:            "stream",
-	21:            "stream",
 	opFunctionPre: "function library (pre-GA)",
 	opFunction:    "function library",
 	opModuleAux:   "module data",

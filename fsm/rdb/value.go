@@ -33,6 +33,8 @@ func (e *Encoder) value(v *keyspace.Value) byte {
 		return e.zsetValue(v.ZSet())
 	case keyspace.KindHash:
 		return e.hashValue(v.Hash())
+	case keyspace.KindStream:
+		return e.streamValue(v.Stream())
 	}
 	panic(fmt.Sprintf("rdb: value of unknown kind %d", v.Kind()))
 }
@@ -70,6 +72,8 @@ func (d *Decoder) value(valueType byte) (keyspace.Value, error) {
 		return d.hashPacked(d.repack())
 	case typeHashListpack:
 		return d.hashPacked(d.blob())
+	case typeStream1, typeStream2, typeStream3:
+		return d.stream(valueType)
 	}
 	if name := unsupported[valueType]; name != "" {
 		return keyspace.Value{}, fmt.Errorf("%w: %s", ErrUnsupported, name)

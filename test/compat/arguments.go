@@ -45,7 +45,7 @@ func (g *Generator) anyKey() string {
 	if g.oneIn(25) {
 		return pick(g, []string{"", "nokey", "bin\x00\xff", "{tag}a", "a b"})
 	}
-	return pick(g, []string{"string", "hash", "list", "set", "zset"}) + ":" + strconv.Itoa(g.r.IntN(keysPerFamily))
+	return pick(g, []string{"string", "hash", "list", "set", "zset", "stream"}) + ":" + strconv.Itoa(g.r.IntN(keysPerFamily))
 }
 
 func (g *Generator) value() string {

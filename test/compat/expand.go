@@ -72,6 +72,9 @@ func (g *Generator) word(w string) []string {
 		return []string{g.casing(w)}
 	}
 	one := func(s string) []string { return []string{s} }
+	if s, ok := g.streamWord(w[1:]); ok {
+		return one(s)
+	}
 	switch w[1:] {
 	case "k":
 		return one(g.key())

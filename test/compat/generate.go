@@ -18,6 +18,7 @@ type Generator struct {
 	now      time.Time
 	numKeys  int    // the last %# written, for %w
 	own      string // family whose keys %k means
+	ids      int    // where the IDs of stream entries are
 }
 
 // NewGenerator returns a generator for these families (all if empty) that

@@ -62,6 +62,11 @@ func (p *Pair) compareDatabase(db string) (*Difference, error) {
 		if _, d, err = check(v.policy, append([]string{v.args[0], k}, v.args[1:]...)...); d != nil || err != nil {
 			return d, err
 		}
+		if string(kind.Str) == "stream" {
+			if _, d, err = check(timesInside, "XINFO", "STREAM", k, "FULL", "COUNT", "0"); d != nil || err != nil {
+				return d, err
+			}
+		}
 		if !p.IgnoreEncoding {
 			if _, d, err = check(exact, "OBJECT", "ENCODING", k); d != nil || err != nil {
 				return d, err
