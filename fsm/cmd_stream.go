@@ -241,6 +241,7 @@ func (c *WriteCall) newStream(key []byte) *keyspace.Stream {
 // but not for WATCH, for which in Redis 7.0 what happens to consumer groups and a
 // stream's last ID doesn't count.
 func (c *WriteCall) changedQuietly(key []byte) {
+	c.m.waiters.touch(c.DB, key) // XGROUP DESTROY ends the waits of its consumers
 	c.m.mix(key)
 	c.m.Stats.Changes.Add(1)
 }
