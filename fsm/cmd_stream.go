@@ -63,14 +63,14 @@ var streamCommands = []*Command{
 		Syntax:  "key end start [COUNT count]",
 		Summary: "Returns the entries of a stream between two IDs, the last first.",
 	}},
-	{Read: xread, Spec: command.Spec{
+	{Read: xread, Blocks: xreadBlocks, Spec: command.Spec{
 		Name: "XREAD", Arity: -4, Flags: command.ReadOnly | command.Blocking | command.MovableKeys, ACL: command.Stream,
 		Keys:  streamsKeys(1),
 		Group: "stream", Since: "5.0.0", Complexity: "O(log N + M) for each stream where N is the number of its entries and M how many are returned",
 		Syntax:  "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
 		Summary: "Returns the entries of streams behind given IDs.",
 	}},
-	{Write: xreadgroup, Spec: command.Spec{
+	{Write: xreadgroup, Blocks: xreadgroupBlocks, Spec: command.Spec{
 		Name: "XREADGROUP", Arity: -7, Flags: command.Write | command.Blocking | command.MovableKeys, ACL: command.Stream,
 		Keys:  streamsKeys(4),
 		Group: "stream", Since: "5.0.0", Complexity: "O(log N + M) for each stream where N is the number of its entries and M how many are returned",
@@ -241,6 +241,7 @@ func (c *WriteCall) newStream(key []byte) *keyspace.Stream {
 // but not for WATCH, for which in Redis 7.0 what happens to consumer groups and a
 // stream's last ID doesn't count.
 func (c *WriteCall) changedQuietly(key []byte) {
+	c.m.waiters.touch(c.DB, key) // XGROUP DESTROY ends the waits of its consumers
 	c.m.mix(key)
 	c.m.Stats.Changes.Add(1)
 }

@@ -11,6 +11,8 @@ const (
 	errReadNoGroup    = "ERR Missing GROUP option for XREADGROUP"
 	errReadDollar     = "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set."
 	errReadNew        = "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
+	errReadGroupGone  = "NOGROUP the consumer group this client was blocked on no longer exists"
+	errReadKeyGone    = "UNBLOCKED the stream key no longer exists"
 	errTimeoutNumber  = "ERR timeout is not an integer or out of range"
 	errTimeoutSign    = "ERR timeout is negative"
 )
@@ -108,6 +110,10 @@ func (r *streamRead) resolve(c *ReadCall, lookup func(key []byte) (*keyspace.Str
 			if s != nil {
 				g = s.Group(r.group)
 			}
+			if g == nil && s != nil && c.retried() {
+				c.Error(errReadGroupGone)
+				return false
+			}
 			if g == nil {
 				c.errNoGroup(key, r.group, " in XREADGROUP with GROUP option")
 				return false
@@ -155,7 +161,7 @@ func xread(c *ReadCall) {
 		c.Error(errText)
 		return
 	}
-	if r.resolve(c, c.findStream) && !c.replyStreams(&r) {
+	if r.resolve(c, c.findStream) && !c.replyStreams(&r) && !c.awaitStreams(&r) {
 		c.NullArray()
 	}
 }
@@ -199,7 +205,7 @@ func xreadgroup(c *WriteCall) {
 		c.Error(errText)
 		return
 	}
-	if r.resolve(&c.ReadCall, c.takeStream) && !c.deliverStreams(&r) {
+	if r.resolve(&c.ReadCall, c.takeStream) && !c.deliverStreams(&r) && !c.awaitStreams(&r) {
 		c.NullArray()
 	}
 }

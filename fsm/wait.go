@@ -53,8 +53,8 @@ type Waiter struct {
 	// lock: it must not block.
 	Wake func()
 
-	// Order decides between waiters that come at the same time, within about a
-	// millisecond: the lower comes first. Sessions whose clients have sent
+	// Order decides between waiters that come at the same time, within a few
+	// milliseconds: the lower comes first. Sessions whose clients have sent
 	// something wake up in no particular order.
 	Order int64
 
@@ -237,10 +237,13 @@ func (s *Waiters) add(w *Waiter, c *ReadCall, cmd *Command, wait *Wait) {
 	s.n.Add(1)
 }
 
+// together is how many ms apart waiters count as having come at the same time.
+const together = 3
+
 // enter puts the waiter behind all that came before it.
 func (w *Waiter) enter(queue *list.List) *list.Element {
 	for e := queue.Back(); e != nil; e = e.Prev() {
-		if before := e.Value.(*Waiter); before.at < w.at-1 || before.Order <= w.Order {
+		if before := e.Value.(*Waiter); before.at < w.at-together || before.Order <= w.Order {
 			return queue.InsertAfter(w, e)
 		}
 	}
