@@ -169,7 +169,7 @@ func baseSelect(L *glua.LState) int {
 
 func (e *env) next(L *glua.LState) int {
 	k, v, looked, ok := inside(L.CheckTable(1)).next(L.Get(2))
-	e.budget.Spend(L, int64(looked/8))
+	e.budget.Spend(L, int64(3*looked))
 	if !ok {
 		L.RaiseError("invalid key to 'next'")
 	}

@@ -89,6 +89,7 @@ func randomOf(seed int32) string {
 func TestHostile(t *testing.T) {
 	used := &Interpreter{}
 	for _, body := range hostileScripts {
+		t.Logf("%.100s", body)
 		first, second := run(t, &Interpreter{}, body, "a", "b"), run(t, used, body, "a", "b")
 		if first != second {
 			t.Errorf("%.80s\n new  %.300s\n used %.300s", body, first, second)
