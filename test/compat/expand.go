@@ -122,6 +122,10 @@ func (g *Generator) word(w string) []string {
 		return g.countedKeys()
 	case "w":
 		return g.weights()
+	case "S":
+		return one(pick(g, scripts))
+	case "L":
+		return one(pick(g, libraries))
 	}
 	panic("compat: unknown placeholder " + w)
 }
