@@ -1,11 +1,12 @@
 package compat
 
 // Scripts and functions. What they return doesn't depend on the moment, on
-// chance or on the order of a table.
+// chance or on the order of a table. Whether a script is cached is not asked:
+// EVAL_RO caches in Redis and not here.
 func init() {
 	templates["script"] = []string{
 		"EVAL %S %# [%v] [%i]", "EVAL %S %# %v %f", "EVAL %S 0", "EVAL %S %# %m %d %v", "EVALSHA %v %#", "EVAL_RO %S %# [%v]",
-		"SCRIPT LOAD %S", "SCRIPT EXISTS e0e1f9fabfc9d4800c877a703b823ac0578ff8db", "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db %n",
+		"SCRIPT LOAD %S", "SCRIPT EXISTS %v",
 		"SCRIPT FLUSH [SYNC|ASYNC|NOW]", "SCRIPT KILL", "SCRIPT NOSUCH",
 		"FUNCTION LOAD [REPLACE] %L", "FUNCTION LOAD REPLACE %L", "FCALL (f1|f2|f3|F1) %# [%v] [%i]", "FCALL_RO (f1|f2|f3) %# [%v]",
 		"FUNCTION DELETE (lib1|lib2|nosuch)", "FUNCTION LIST LIBRARYNAME (lib1|nosuch) [WITHCODE]", "FUNCTION STATS", "FUNCTION KILL",
