@@ -9,7 +9,7 @@ func init() {
 		"SCRIPT LOAD %S", "SCRIPT EXISTS %v",
 		"SCRIPT FLUSH [SYNC|ASYNC|NOW]", "SCRIPT KILL", "SCRIPT NOSUCH",
 		"FUNCTION LOAD [REPLACE] %L", "FUNCTION LOAD REPLACE %L", "FCALL (f1|f2|f3|F1) %# [%v] [%i]", "FCALL_RO (f1|f2|f3) %# [%v]",
-		"FUNCTION DELETE (lib1|lib2|nosuch)", "FUNCTION LIST LIBRARYNAME (lib1|nosuch) [WITHCODE]", "FUNCTION STATS", "FUNCTION KILL",
+		"FUNCTION DELETE (lib1|lib2|nosuch)", "FUNCTION LIST LIBRARYNAME (lib2|nosuch) [WITHCODE]", "FUNCTION STATS", "FUNCTION KILL",
 		"SET %k %v", "LPUSH %k <%v>", "HSET %k <%d %v>", "ZADD %k <%s %m>", "DEL %k", "GET %k",
 	}
 }
