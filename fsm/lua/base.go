@@ -55,8 +55,8 @@ func baseAssert(L *glua.LState) int {
 func baseError(L *glua.LState) int {
 	v, level := L.Get(1), L.OptInt(2, 1)
 	if s, ok := v.(glua.LString); ok && level > 0 {
-		v = glua.LString(L.Where(level)) + s
-		if where := L.Where(level); where != "" {
+		// A function of the server has no place.
+		if where := L.Where(level); where != "" && !strings.HasPrefix(where, "[G]") {
 			v = glua.LString(where+" ") + s
 		}
 	}
@@ -169,7 +169,7 @@ func baseSelect(L *glua.LState) int {
 
 func (e *env) next(L *glua.LState) int {
 	k, v, looked, ok := inside(L.CheckTable(1)).next(L.Get(2))
-	e.budget.Spend(L, int64(looked/8))
+	e.budget.Spend(L, int64(3*looked))
 	if !ok {
 		L.RaiseError("invalid key to 'next'")
 	}

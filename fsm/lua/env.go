@@ -14,7 +14,7 @@ const (
 	maxSteps = 40_000_000
 	maxBytes = 256 << 20
 
-	maxFrames     = 12_000    // nested calls of the main thread
+	maxFrames     = 4_000     // nested calls of the main thread
 	maxFramesCo   = 1_000     // and of a coroutine
 	maxResumes    = 100       // coroutines that wait for each other
 	maxValues     = 256 << 10 // in the registers of a thread
@@ -31,10 +31,11 @@ type env struct {
 	budget *lualib.Budget
 	dirty  bool
 
-	guard   *glua.LTable // metatable of tables that are read-only
-	globals *glua.LTable // and of the globals
-	strict  *glua.LTable // and of the redis table that functions see
-	redis   *glua.LTable // the redis table of scripts
+	asItIs  *glua.LFunction // an error handler that changes nothing
+	guard   *glua.LTable    // metatable of tables that are read-only
+	globals *glua.LTable    // and of the globals
+	strict  *glua.LTable    // and of the redis table that functions see
+	redis   *glua.LTable    // the redis table of scripts
 
 	// Of functions, see openFunctions.
 	loadGlobals, runGlobals   *glua.LTable
@@ -66,6 +67,7 @@ func newEnv() *env {
 	L.Options.RegistrySize = 256
 	L.SetContext(&meter{env: e, thread: L})
 
+	e.asItIs = L.NewFunction(func(*glua.LState) int { return 1 })
 	e.guard = L.NewTable()
 	e.globals, e.strict = L.NewTable(), L.NewTable()
 	for _, t := range []*glua.LTable{e.globals, e.strict} {

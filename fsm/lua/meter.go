@@ -284,7 +284,7 @@ func lookLen(m *meter, o operands) string {
 	switch v := o.reg(o.b()).(type) {
 	case glua.LString:
 	case *glua.LTable:
-		m.env.budget.Take(int64(trailing(v) / 8))
+		m.env.budget.Take(int64(trailing(v) / 2))
 	default:
 		return "attempt to get length of " + o.describe(o.b(), v)
 	}

@@ -1,6 +1,8 @@
 package lua
 
 import (
+	"strings"
+
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -8,6 +10,11 @@ import (
 // was raised, or nil, and leaves the results on the stack if nothing was. With
 // handle, an error passes through errorHandler where it is raised.
 func (e *env) call(L *glua.LState, nargs int, handle *glua.LFunction) (raised glua.LValue) {
+	if handle == nil {
+		// Without a handler the interpreter writes a trace of the whole stack, in
+		// time quadratic in its depth.
+		handle = e.asItIs
+	}
 	m, _ := L.Context().(*meter)
 	m.nested++
 	err := L.PCall(nargs, glua.MultRet, handle)
@@ -20,14 +27,21 @@ func (e *env) call(L *glua.LState, nargs int, handle *glua.LFunction) (raised gl
 		e.dirty = true
 	}
 	if a, ok := err.(*glua.ApiError); ok {
-		if a.Type == glua.ApiErrorPanic {
+		raised = a.Object
+	}
+	if raised == nil {
+		raised = glua.LString(err.Error())
+	}
+	if s, ok := raised.(glua.LString); ok {
+		if strings.HasPrefix(string(s), "runtime error") {
 			e.dirty = true // the interpreter itself has stumbled
 		}
-		if a.Object != nil {
-			return a.Object
+		if strings.Contains(string(s), "stack overflow") {
+			// The handler didn't fit on the stack, and the trace was written.
+			e.budget.Take(maxFrames * maxFrames / 16)
 		}
 	}
-	return glua.LString(err.Error())
+	return raised
 }
 
 // pcall implements pcall of Redis 7.0: of an error that is a table with a text

@@ -199,7 +199,7 @@ func (e *env) pairsReply(w *resp.Writer, t *glua.LTable, depth int, values bool)
 func (e *env) eachPair(t *glua.LTable, visit func(k, v glua.LValue) bool) bool {
 	k, v, looked, _ := inside(t).next(glua.LNil)
 	for k != glua.LNil {
-		if !e.budget.Take(int64(looked/8)) || !visit(k, v) {
+		if !e.budget.Take(int64(3*looked)) || !visit(k, v) {
 			return false
 		}
 		k, v, looked, _ = inside(t).next(k)

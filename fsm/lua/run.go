@@ -12,6 +12,8 @@ import (
 // each other; it holds nothing that a run could depend on.
 type Interpreter struct {
 	pool pool
+
+	steps, bytes int64 // of a run, for tests; 0: the bounds of env.go
 }
 
 // Call is a run of a script or function.
@@ -29,6 +31,9 @@ type Call struct {
 func (in *Interpreter) Run(s *Script, c *Call, w *resp.Writer) {
 	e := in.pool.take()
 	e.begin(c.Host, c.Seed, c.Stop)
+	if in.steps > 0 {
+		e.budget.Reset(in.steps, in.bytes)
+	}
 	all := e.L.G.Global
 	all.RawSetString("KEYS", e.list(c.Keys))
 	all.RawSetString("ARGV", e.list(c.Args))

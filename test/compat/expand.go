@@ -125,6 +125,10 @@ func (g *Generator) word(w string) []string {
 		return g.countedKeys()
 	case "w":
 		return g.weights()
+	case "S":
+		return one(pick(g, scripts))
+	case "L":
+		return one(pick(g, libraries))
 	}
 	if s, ok := g.ownWord(w[1:]); ok {
 		return one(s)
