@@ -53,6 +53,9 @@ var redisTable = []directive{
 		doc:   "No effect, see syslog-enabled."},
 	{name: "syslog-ident", def: "redis", flags: immutable | cosmetic, value: inertText("syslog-ident"), doc: "No effect, see syslog-enabled."},
 
+	{name: "key-load-delay", def: "0", flags: cosmetic | hidden, value: inertInt("key-load-delay", -maxInt-1, maxInt),
+		doc: "No effect: nothing is served before all is loaded."},
+
 	// Sockets.
 	{name: "bind-source-addr", def: `""`, flags: unsupported, value: inertText("bind-source-addr"), doc: "Address that connections to other nodes come from."},
 	{name: "socket-mark-id", def: "0", flags: immutable | unsupported, value: inertInt("socket-mark-id", 0, 1<<32-1), doc: "Mark of sockets."},
