@@ -28,7 +28,7 @@ func (a *Admin) configCommand() *transport.Command {
 }
 
 func setTips(name string) []string {
-	if name == "SET" || name == "REWRITE" || name == "RESETSTAT" {
+	if name == "SET" {
 		return []string{"request_policy:all_nodes", "response_policy:all_succeeded"}
 	}
 	return nil

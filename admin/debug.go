@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/command"
@@ -55,13 +56,26 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 		debugProtocol(s, string(args[2]))
 	case word(sub, "QUICKLIST-PACKED-THRESHOLD") && len(args) == 3:
 		a.debugPackedThreshold(s, string(args[2]))
+	case word(sub, "POPULATE") && len(args) >= 3 && len(args) <= 5:
+		a.debugPopulate(s, args[2:])
+	case word(sub, "ERROR") && len(args) == 3:
+		s.Error(strings.NewReplacer("\r", " ", "\n", " ").Replace(string(args[2])))
+	case word(sub, "PAUSE-CRON") && len(args) == 3:
+		// What Redis's cron does to the data is to delete expired keys.
+		for _, g := range a.Node.Groups() {
+			g.SetActiveExpire(string(args[2]) == "0")
+		}
+		s.OK()
 	case word(sub, "HELP") && len(args) == 2:
 		help(s, "DEBUG",
 			"DIGEST", "    Return a digest of the dataset of the replicas on this node.",
 			"DIGEST-VALUE <key> [<key> ...]", "    Return digests of the values of keys.",
+			"ERROR <string>", "    Reply with an error.",
 			"LOADAOF", "    The same as RELOAD.",
 			"LOG <message>", "    Write <message> to the server's log.",
 			"OBJECT <key>", "    Return how the value of a key is held.",
+			"PAUSE-CRON <0|1>", "    1 stops the deletion of expired keys that nobody asks for.",
+			"POPULATE <count> [<prefix>] [<size>]", "    Write <count> strings, through the log.",
 			"PROTOCOL <type>", "    Reply with a value of a type of the protocol: string, integer, double, bignum, null, array, set, map, attrib,",
 			"    push, verbatim, true or false.",
 			"PAUSE-CRON <0|1>", "    Stop or resume the closing of idle and slow clients.",

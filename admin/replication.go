@@ -69,7 +69,7 @@ func (a *Admin) migrateCommand() *transport.Command {
 	moves := command.KeyRW | command.KeyAccess | command.KeyDelete
 	return &transport.Command{Run: a.migrate, Spec: command.Spec{Name: "MIGRATE", Arity: -6, Flags: command.Write | command.MovableKeys,
 		ACL: command.Keyspace | command.Dangerous, Group: "generic", Since: "2.6.0", Complexity: "O(N)",
-		Keys: []command.KeySpec{{Flags: moves | command.KeyIncomplete, Pos: 3, Step: 1},
+		Keys: []command.KeySpec{{Flags: moves, Pos: 3, Step: 1},
 			{Flags: moves | command.KeyIncomplete, Pos: -2, Keyword: "KEYS", Last: -1, Step: 1}},
 		Extract: func(args [][]byte) ([]int, bool) { keys, _ := migrateKeys(args); return keys, true },
 		Syntax:  "host port <key | \"\"> destination-db timeout [COPY] [REPLACE] [AUTH [password] | AUTH2 [username password]] [KEYS key [key ...]]",

@@ -94,7 +94,7 @@ var allDirectives, byName = index()
 func index() ([]*directive, map[string]*directive) {
 	var all []*directive
 	names := make(map[string]*directive)
-	for _, part := range [][]directive{table, inertTable} {
+	for _, part := range [][]directive{table, inertTable, redisTable} {
 		for i := range part {
 			d := &part[i]
 			all = append(all, d)

@@ -32,7 +32,7 @@ func (c *Config) Get(patterns ...string) []Pair {
 			continue
 		}
 		for _, name := range sortedNames {
-			if glob.Match([]byte(pattern), []byte(name), true) {
+			if byName[name].flags&hidden == 0 && glob.Match([]byte(pattern), []byte(name), true) {
 				add(name)
 			}
 		}

@@ -151,7 +151,7 @@ func TestUnsupported(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{"requirepass secret", "requirepass is not supported yet"},
 		{"replica-read-only no", "replica-read-only is not supported yet: only 'yes' is accepted"},
-		{"unixsocket /tmp/x", "Bad directive or wrong number of arguments"},
+		{"unixsocket /tmp/x", "unixsocket is not supported yet"},
 		{"quorate-initial-nodes a:1 b", "'b' is not of the form host:port"},
 		{"quorate-initial-nodes a:1 a:1", "'a:1' is named twice"},
 		{"quorate-initial-nodes a:0", "'a:0' has no valid port"},

@@ -87,7 +87,7 @@ func checkNames(args []string, s *Settings, local bool) ([]assignment, error) {
 		switch {
 		case d == nil:
 			return nil, fmt.Errorf("Unknown option or number of arguments for CONFIG SET - '%s'", args[i])
-		case d.flags&immutable != 0:
+		case d.flags&immutable != 0 && !(ownDirective(name) && d.value.get(s) == args[i+1]):
 			return nil, setError(args[i], errImmutable)
 		case d.flags&protected != 0 && !protectedAllowed:
 			return nil, setError(args[i], errProtected)
@@ -99,6 +99,11 @@ func checkNames(args []string, s *Settings, local bool) ([]assignment, error) {
 	}
 	return assignments, nil
 }
+
+// ownDirective tells Redis's directives from those that only Quorate has. A
+// client that sets back all that CONFIG GET * shows knows which of Redis's
+// can't be set, but not which of these.
+func ownDirective(name string) bool { return strings.HasPrefix(name, "quorate-") }
 
 // splitSet cuts the value of a directive with several arguments. Unlike in a
 // file, single spaces separate and quotes mean nothing.

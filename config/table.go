@@ -21,6 +21,8 @@ const (
 	// cosmetic: accepted, kept and shown, but without effect here, and harmless
 	// without; the doc line says why.
 	cosmetic
+	// hidden: CONFIG GET shows it to who asks for its name, not for a pattern.
+	hidden
 )
 
 // directive is one entry of the table.

@@ -120,16 +120,16 @@ func clientPause(s *Session, args [][]byte) {
 		}
 	}
 	ms, err := strconv.ParseInt(string(args[2]), 10, 64)
-	now := time.Now()
 	switch {
-	case err != nil || ms > 0 && ms > (1<<63-1)/int64(time.Millisecond)-now.UnixMilli():
+	case err != nil:
 		s.Error("ERR timeout is not an integer or out of range")
 		return
 	case ms < 0:
 		s.Error("ERR timeout is negative")
 		return
 	}
-	s.srv.pause.begin(now.Add(time.Duration(ms)*time.Millisecond), all)
+	// The longest pause is a hundred years, which no duration overflows at.
+	s.srv.pause.begin(time.Now().Add(time.Duration(min(ms, 100*365*24*3600*1000))*time.Millisecond), all)
 	s.OK()
 }
 
