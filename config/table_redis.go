@@ -84,8 +84,6 @@ var redisTable = []directive{
 	{name: "replica-announced", def: "yes", flags: cosmetic, value: inertBool("replica-announced"), doc: noReplicas},
 	{name: "replica-ignore-disk-write-errors", def: "no", flags: cosmetic, value: inertBool("replica-ignore-disk-write-errors"),
 		doc: "No effect: a node whose disk fails stops."},
-	{name: "replica-ignore-maxmemory", aliases: []string{"slave-ignore-maxmemory"}, def: "yes", flags: cosmetic, value: inertBool("replica-ignore-maxmemory"),
-		doc: "No effect: the leader decides on eviction, for all."},
 	{name: "replicaof", aliases: []string{"slaveof"}, def: `""`, flags: immutable | unsupported, value: inertText("replicaof"), doc: noReplicas},
 
 	// TLS for clients.

@@ -120,7 +120,6 @@ func TestDocsAsRedis(t *testing.T) {
 		"sort":           true, // patterns have key specifications there that name no key
 		"sort_ro":        true,
 		"pfmerge":        true, // the sources are obligatory there, and are not
-		"migrate":        true, // the choice between a key and an empty text has an empty token there
 		"psubscribe":     true, // as the pattern
 	}
 	var compare func(name string, a, b map[string]any)

@@ -77,7 +77,7 @@ func NewTable(others ...*Command) *Table {
 func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
-		connectionCommands(), transactionCommands(), clusterCommands(), migrateCommands(), pubsubCommands(),
+		connectionCommands(), transactionCommands(), clusterCommands(), pubsubCommands(),
 		{clientCommand(), commandCommand(), waitCommand(), monitorCommand()},
 	} {
 		all = append(all, family...)

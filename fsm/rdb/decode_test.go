@@ -326,7 +326,7 @@ func TestFilesRefused(t *testing.T) {
 		{"version 0", "REDIS0000" + tail, ErrFormat},
 		{"far version", "REDIS0099" + tail, ErrUnsupported},
 		{"module data", "REDIS0010\xf7" + tail, ErrUnsupported},
-		{"functions", "REDIS0010\xf5\x01x" + tail, ErrUnsupported},
+		{"functions", "REDIS0010\xf5\x01x" + tail, nil},
 		{"slots", "REDIS0012\xf4" + tail, ErrUnsupported},
 		{"expiry without key", "REDIS0010\xfc\x01\x00\x00\x00\x00\x00\x00\x00" + tail, ErrFormat},
 		{"expiry before the epoch", "REDIS0010\xfc\xf0\xff\xff\xff\xff\xff\xff\xff\x00\x01k\x01v" + tail, nil},
