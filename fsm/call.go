@@ -29,6 +29,8 @@ type ReadCall struct {
 	// stores is set by a read that would store something: see logged.go.
 	stores bool
 
+	scripted bool // a script runs the command
+
 	waiter *Waiter // of a blocking command that may wait
 	wants  *Wait   // what it waits for, once the handler has said so
 }

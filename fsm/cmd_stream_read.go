@@ -24,6 +24,7 @@ type streamRead struct {
 	noAck           bool
 	count           int64 // most entries of a stream; 0: all
 	block           int64 // how long to wait if there is nothing, ms; 0: for ever; noBlock: not at all
+	mayBlock        bool  // BLOCK was met, also if its number or what follows is wrong
 
 	keys [][]byte
 	ids  [][]byte // as the client wrote them, one for each key
@@ -42,6 +43,11 @@ const noBlock = -1
 // is writing ">".
 var newEntries = keyspace.MaxStreamID
 
+// errScriptBlock is the reply to BLOCK in a script, whatever follows it.
+func errScriptBlock(args [][]byte) string {
+	return "ERR " + string(args[0]) + " command is not allowed with BLOCK option from scripts"
+}
+
 // parseStreamRead parses the arguments of XREAD or XREADGROUP up to what can be told
 // without the data, or returns the text of an error.
 //
@@ -54,6 +60,7 @@ func parseStreamRead(args [][]byte, grouped bool) (r streamRead, errText string)
 		switch arg := args[i]; {
 		case more > 0 && isWord(arg, "BLOCK"):
 			i++
+			r.mayBlock = true
 			if r.block, ok = keyspace.ParseInt(args[i]); !ok {
 				return r, errTimeoutNumber
 			}
@@ -157,6 +164,9 @@ func (r *streamRead) startID(arg []byte, s *keyspace.Stream) (id keyspace.Stream
 // Source: Redis 7.0 docs for XREAD.
 func xread(c *ReadCall) {
 	r, errText := parseStreamRead(c.Args, false)
+	if c.scripted && r.mayBlock {
+		errText = errScriptBlock(c.Args)
+	}
 	if errText != "" {
 		c.Error(errText)
 		return
@@ -201,6 +211,9 @@ func (c *ReadCall) streamHead(key []byte) {
 // Source: Redis 7.0 docs for XREADGROUP.
 func xreadgroup(c *WriteCall) {
 	r, errText := parseStreamRead(c.Args, true)
+	if c.scripted && r.mayBlock {
+		errText = errScriptBlock(c.Args)
+	}
 	if errText != "" {
 		c.Error(errText)
 		return

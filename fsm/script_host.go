@@ -132,23 +132,33 @@ func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused strin
 		return nil, errScriptArity
 	case cmd.Flags.Has(command.NoScript):
 		return nil, errScriptForbidden
-	case cmd.Write != nil && (h.write == nil || h.readOnly):
-		return nil, errScriptReadOnly
+	case (cmd.Write != nil || cmd.Logged != nil) && (h.write == nil || h.readOnly):
+		return nil, errScriptReadOnly // PFCOUNT counts as a write here, too
 	}
 	if refused := h.checkSlots(args); refused != "" {
 		return nil, refused
 	}
-	call := ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: h.read.now, m: h.read.m, rand: Rand{h.read.rand.Uint64()}}
-	if cmd.Write == nil {
-		cmd.Read(&call)
-		h.read.aged = h.read.aged || call.aged
-		h.read.hits, h.read.misses = h.read.hits+call.hits, h.read.misses+call.misses
-	} else {
-		w := WriteCall{call}
-		cmd.Write(&w)
-		h.read.hits, h.read.misses = h.read.hits+w.hits, h.read.misses+w.misses
-	}
+	h.run(args)
 	return h.reply.Buf, ""
+}
+
+// run runs the command as a step of its own would (Machine.runCmd), but that it
+// never waits: as in a transaction, nobody is there who could.
+func (h *scriptHost) run(args [][]byte) {
+	cmd, c := h.cmd.For(args), h.read
+	if cmd.Logged != nil {
+		cmd = cmd.Logged
+	}
+	call := WriteCall{ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: c.now, m: c.m,
+		rand: Rand{c.rand.Uint64()}, seen: c.seen, scripted: true}}
+	if cmd.Write == nil {
+		cmd.Read(&call.ReadCall)
+		c.aged = c.aged || call.aged
+	} else {
+		cmd.Write(&call)
+		c.m.ks.Settle()
+	}
+	c.hits, c.misses = c.hits+call.hits, c.misses+call.misses
 }
 
 // checkSlots makes sure that a command's keys are the group's.
