@@ -117,7 +117,7 @@ func (m *Machine) runOp(op *Op, reply *resp.Writer, w *Waiter, seed *Rand, last 
 			}
 			return
 		}
-		if m.deny > 0 && m.refuses(op.Cmd) {
+		if m.deny > 0 && m.refuses(op) {
 			reply.Error(errOOM)
 			if w != nil {
 				w.found = true

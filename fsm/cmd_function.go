@@ -15,7 +15,7 @@ import (
 // at each call: what a call does to them is gone with it, since it would be
 // lost in a snapshot.
 var functionCommands = []*Command{
-	{Write: fcall, Spec: command.Spec{
+	{Write: fcall, script: fcallFlagsOf, Spec: command.Spec{
 		Name: "FCALL", Arity: -3, Flags: evalFlags, ACL: command.Scripting, Keys: scriptKeys(evalRW, evalNotesRW),
 		Group: "scripting", Since: "7.0.0", Complexity: "Depends on the function that is executed.",
 		Syntax:  "function numkeys [key ...] [arg ...]",
@@ -38,8 +38,7 @@ func fcall(c *WriteCall) {
 	if !ok || !c.checkFlags(f.Flags, false) {
 		return
 	}
-	h := c.host(f.Flags, nkeys, false)
-	h.write = c
+	h := c.writeHost(f.Flags, nkeys)
 	c.m.interp.CallFunction(f, c.scriptCall(h, nkeys), c.Writer)
 }
 

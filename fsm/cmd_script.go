@@ -27,7 +27,7 @@ const (
 // The read-only variants run on the read path, where nothing can be kept: a
 // script that EVAL_RO brings is not added to the cache (SCRIPT LOAD does that).
 var scriptCommands = []*Command{
-	{Write: eval, Spec: command.Spec{
+	{Write: eval, script: evalFlagsOf, Spec: command.Spec{
 		Name: "EVAL", Arity: -3, Flags: evalFlags, ACL: command.Scripting, Keys: scriptKeys(evalRW, evalNotesRW),
 		Group: "scripting", Since: "2.6.0", Complexity: scriptComplexity,
 		Syntax:  "script numkeys [key ...] [arg ...]",
@@ -39,7 +39,7 @@ var scriptCommands = []*Command{
 		Syntax:  "script numkeys [key ...] [arg ...]",
 		Summary: "Runs a Lua script that only reads.",
 	}},
-	{Write: evalsha, Spec: command.Spec{
+	{Write: evalsha, script: evalshaFlagsOf, Spec: command.Spec{
 		Name: "EVALSHA", Arity: -3, Flags: evalFlags, ACL: command.Scripting, Keys: scriptKeys(evalRW, ""),
 		Group: "scripting", Since: "2.6.0", Complexity: scriptComplexity,
 		Syntax:  "sha1 numkeys [key ...] [arg ...]",
@@ -168,6 +168,14 @@ func (c *ReadCall) host(f lua.Flags, nkeys int, readOnly bool) *scriptHost {
 	return h
 }
 
+// writeHost is host for a script from the log.
+func (c *WriteCall) writeHost(f lua.Flags, nkeys int) *scriptHost {
+	h := c.host(f, nkeys, false)
+	h.write = c
+	h.full = !f.Has(lua.AllowOOM) && c.m.Full()
+	return h
+}
+
 func (c *ReadCall) scriptCall(h *scriptHost, nkeys int) *lua.Call {
 	return &lua.Call{Host: h, Keys: c.Args[3 : 3+nkeys], Args: c.Args[3+nkeys:], Seed: c.rand.Uint64()}
 }
@@ -177,8 +185,7 @@ func (c *WriteCall) runScript(s *lua.Script, nkeys int) {
 	if !c.checkFlags(s.Flags, false) {
 		return
 	}
-	h := c.host(s.Flags, nkeys, false)
-	h.write = c
+	h := c.writeHost(s.Flags, nkeys)
 	c.m.interp.Run(s, c.scriptCall(h, nkeys), c.Writer)
 }
 

@@ -1,6 +1,9 @@
 package fsm
 
-import "github.com/quorate/quorate/command"
+import (
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm/lua"
+)
 
 // Command is a data command: exactly one of Read and Write is set, or neither
 // for a container with Subs.
@@ -34,6 +37,10 @@ type Command struct {
 	// Blocks says whether a blocking command with these arguments may wait;
 	// nil: it always may.
 	Blocks func(args [][]byte) bool
+
+	// script says for which flags the script runs that these arguments name;
+	// false: they name none. Only commands that run scripts have it.
+	script func(m *Machine, args [][]byte) (lua.Flags, bool)
 
 	Sub []*Command
 }

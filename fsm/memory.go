@@ -174,8 +174,15 @@ func (c *WriteCall) accessed(key []byte, idleSeconds, frequency int64) {
 func (m *Machine) Full() bool { return m.deny > 0 && m.Used() > m.deny }
 
 // refuses reports whether a step must not run because it may need memory.
-func (m *Machine) refuses(cmd *Command) bool {
-	return cmd.Write != nil && cmd.Flags.Has(command.DenyOOM) && m.Full()
+func (m *Machine) refuses(op *Op) bool { return m.Full() && m.needsMemory(op) }
+
+// needsMemory reports whether a step may need memory, as far as its command says
+// or the flags of the script that it runs.
+func (m *Machine) needsMemory(op *Op) bool {
+	if op.Cmd == nil || op.Cmd.Write == nil {
+		return false
+	}
+	return op.Cmd.Flags.Has(command.DenyOOM) || op.Cmd.script != nil && m.scriptNeedsMemory(op)
 }
 
 // refusesTx reports whether a transaction must not run because one of its
@@ -185,7 +192,7 @@ func (m *Machine) refusesTx(tx []Op) bool {
 		return false
 	}
 	for i := range tx {
-		if tx[i].Cmd != nil && tx[i].Cmd.Write != nil && tx[i].Cmd.Flags.Has(command.DenyOOM) {
+		if m.needsMemory(&tx[i]) {
 			return true
 		}
 	}

@@ -17,7 +17,9 @@ type scriptHost struct {
 
 	readOnly  bool // writes are refused although the command could do them
 	crossSlot bool // keys of several slots are allowed in cluster mode
-	slot      int  // of the keys so far in cluster mode; -1: none
+	full      bool // what may need memory is refused, unless the script wrote before
+	wrote     bool
+	slot      int // of the keys so far in cluster mode; -1: none
 	db        int
 	reply     resp.Writer
 
@@ -134,7 +136,10 @@ func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused strin
 		return nil, errScriptForbidden
 	case (cmd.Write != nil || cmd.Logged != nil) && (h.write == nil || h.readOnly):
 		return nil, errScriptReadOnly // PFCOUNT counts as a write here, too
+	case h.full && !h.wrote && cmd.Flags.Has(command.DenyOOM):
+		return nil, "-" + errOOM
 	}
+	h.wrote = h.wrote || cmd.Write != nil
 	if refused := h.checkSlots(args); refused != "" {
 		return nil, refused
 	}

@@ -81,6 +81,13 @@ func NewScript(body string) (*Script, error) {
 	return &Script{SHA: SHA1([]byte(body)), Body: body, Flags: flags, proto: proto}, nil
 }
 
+// ScriptFlags returns the flags that a script's first line gives it; false: the
+// line is wrong.
+func ScriptFlags(body string) (Flags, bool) {
+	flags, _, problem := scriptShebang(body)
+	return flags, problem == ""
+}
+
 // scriptShebang reads the first line of a script: "#!lua flags=...". It returns
 // the length of that line without its end, so that lines keep their numbers.
 func scriptShebang(body string) (flags Flags, skip int, problem string) {
