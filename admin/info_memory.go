@@ -16,6 +16,12 @@ type memoryFigures struct {
 	startup uint64 // of used, what groups without data take as well
 	peak    uint64 // the largest used that was seen here
 	keys    int
+
+	// A group that the node leads has all that were sent to the node; SCRIPT LOAD
+	// and FUNCTION LOAD go to every one of them. So it is the largest number that
+	// is the node's, not the sum.
+	scripts, scriptBytes            int
+	libraries, functions, codeBytes int
 }
 
 // memory returns the figures of the groups that this node leads. A node that
@@ -44,6 +50,11 @@ func (f *memoryFigures) add(g *store.Group) {
 		f.used += uint64(m.Used())
 		f.startup += fsm.StartupMemory
 		f.keys += m.Keyspace().Len()
+		scripts, scriptBytes := m.Scripts()
+		f.scripts, f.scriptBytes = max(f.scripts, scripts), max(f.scriptBytes, scriptBytes)
+		libraries, functions := m.Functions()
+		f.libraries, f.functions = max(f.libraries, libraries), max(f.functions, functions)
+		f.codeBytes = max(f.codeBytes, m.FunctionBytes())
 	})
 }
 
@@ -74,10 +85,20 @@ func infoMemory(a *Admin, s *transport.Session, f *fields) {
 	f.add("allocator_resident", m.HeapSys-m.HeapReleased)
 	f.add("total_system_memory", totalMemory())
 	f.add("total_system_memory_human", human(totalMemory()))
+	// Interpreters come and go with the scripts that run: no memory is theirs.
 	f.add("used_memory_lua", 0)
+	f.add("used_memory_vm_eval", 0)
 	f.add("used_memory_lua_human", human(0))
-	f.add("used_memory_scripts", 0)
-	f.add("used_memory_scripts_human", human(0))
+	f.add("used_memory_scripts_eval", d.scriptBytes)
+	f.add("number_of_cached_scripts", d.scripts)
+	f.add("number_of_functions", d.functions)
+	f.add("number_of_libraries", d.libraries)
+	f.add("used_memory_vm_functions", 0)
+	f.add("used_memory_vm_total", 0)
+	f.add("used_memory_vm_total_human", human(0))
+	f.add("used_memory_functions", d.codeBytes)
+	f.add("used_memory_scripts", d.scriptBytes+d.codeBytes)
+	f.add("used_memory_scripts_human", human(uint64(d.scriptBytes+d.codeBytes)))
 	f.add("maxmemory", cfg.MaxMemory)
 	f.add("maxmemory_human", human(uint64(cfg.MaxMemory)))
 	f.add("maxmemory_policy", cfg.MaxMemoryPolicy)

@@ -91,3 +91,11 @@ func (l *libraries) codes() (codes []string) {
 func (m *Machine) Functions() (libraries, functions int) {
 	return len(m.libraries.list), len(m.libraries.functions)
 }
+
+// FunctionBytes returns the bytes of the code of all libraries.
+func (m *Machine) FunctionBytes() (bytes int) {
+	for _, lib := range m.libraries.list {
+		bytes += len(lib.Code)
+	}
+	return bytes
+}

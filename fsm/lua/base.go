@@ -54,10 +54,10 @@ func baseAssert(L *glua.LState) int {
 
 func baseError(L *glua.LState) int {
 	v, level := L.Get(1), L.OptInt(2, 1)
-	if s, ok := v.(glua.LString); ok && level > 0 {
+	if glua.LVCanConvToString(v) && level > 0 {
 		// A function of the server has no place.
 		if where := L.Where(level); where != "" && !strings.HasPrefix(where, "[G]") {
-			v = glua.LString(where+" ") + s
+			v = glua.LString(where + " " + text(v))
 		}
 	}
 	L.Push(v)
