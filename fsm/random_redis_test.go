@@ -25,6 +25,7 @@ var unlike = map[string]bool{
 	"memory|help":     true,
 	"sort":            true, // shows the order of sets; a number out of range is held against later ones there
 	"sort_ro":         true,
+	"script|debug":    true, // there is no debugger here
 	"restore":         true, // damaged payloads are refused that Redis takes
 	"restore-asking":  true,
 	"object|refcount": true, // a copied integer is not a shared one there

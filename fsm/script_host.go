@@ -138,6 +138,9 @@ func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused strin
 	if refused := h.checkSlots(args); refused != "" {
 		return nil, refused
 	}
+	if h.read.nested != nil {
+		h.read.nested(cmd, args, h.db)
+	}
 	call := ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: h.read.now, m: h.read.m, rand: Rand{h.read.rand.Uint64()}}
 	if cmd.Write == nil {
 		cmd.Read(&call)
