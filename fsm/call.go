@@ -20,6 +20,8 @@ type ReadCall struct {
 	m    *Machine
 	rand Rand
 
+	nested func(cmd *Command, args [][]byte, db int) // see Op
+
 	hits, misses int64
 	seen         seen // left behind at the keys that are accessed
 	// aged is set when a key counted as gone by now but not yet by the time

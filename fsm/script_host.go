@@ -143,6 +143,9 @@ func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused strin
 	if refused := h.checkSlots(args); refused != "" {
 		return nil, refused
 	}
+	if h.read.nested != nil {
+		h.read.nested(cmd, args, h.db)
+	}
 	h.run(args)
 	return h.reply.Buf, ""
 }

@@ -54,6 +54,10 @@ type Op struct {
 	// may be called again if the unit is run again.
 	Before func()
 
+	// Nested, if set, is called before each command of a script that Cmd runs,
+	// like Before.
+	Nested func(cmd *Command, args [][]byte, db int)
+
 	decided uint64 // the applied index on which the decision about Watch rests
 
 	// Raw is a reply that is known already and only waits for its place: what

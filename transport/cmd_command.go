@@ -211,12 +211,9 @@ func commandList(s *Session, args [][]byte) {
 		if keep(n) {
 			found = append(found, n.Spec.FullName())
 		}
-		if len(args) > 2 {
-			// Redis filters subcommands by themselves, but lists none unfiltered.
-			for _, sub := range Subcommands(n) {
-				if keep(sub) {
-					found = append(found, sub.Spec.FullName())
-				}
+		for _, sub := range Subcommands(n) {
+			if keep(sub) {
+				found = append(found, sub.Spec.FullName())
 			}
 		}
 	}

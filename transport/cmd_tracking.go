@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm"
 )
 
 // trackingOptions are the arguments of CLIENT TRACKING.
@@ -160,7 +161,7 @@ func (s *Session) stopTracking() {
 // if there are none to enter.
 func (s *Session) remember(node *Node, args [][]byte) func() {
 	c := s.track
-	if c.bcast || c.optIn && !c.caching || c.optOut && c.caching || !node.Spec.Flags.Has(command.ReadOnly) {
+	if c.bcast || c.optIn && !c.caching || c.optOut && c.caching || !node.Spec.Flags.Has(command.ReadOnly) || node.Spec.Group == "scripting" {
 		return nil
 	}
 	keys, _ := node.Spec.AppendKeys(nil, args)
@@ -171,6 +172,37 @@ func (s *Session) remember(node *Node, args [][]byte) func() {
 		for _, k := range keys {
 			s.srv.tracker.remember(c, args[k])
 		}
+	}
+}
+
+// nestedOf returns what is told of the commands that a script runs, nil if the
+// command runs none.
+func (s *Session) nestedOf(node *Node) func(*fsm.Command, [][]byte, int) {
+	if node.Spec.Group != "scripting" {
+		return nil
+	}
+	return s.nested
+}
+
+// nested does for a command of a script what else happens on its way to the
+// group: it is counted, shown to those who monitor, and the keys it reads are
+// entered. It runs on the group's goroutine while the session waits for it.
+func (s *Session) nested(cmd *fsm.Command, args [][]byte, db int) {
+	spec := s.srv.specOf(&fsm.Op{Cmd: cmd})
+	if spec == nil {
+		return
+	}
+	s.observe(spec, 1, 0, false)
+	if s.monitored() && spec.Flags&(command.Admin|command.SkipMonitor) == 0 {
+		s.showFrom("lua", spec, args, db)
+	}
+	c := s.track
+	if c == nil || c.bcast || c.optIn && !c.caching || c.optOut && c.caching || !spec.Flags.Has(command.ReadOnly) {
+		return
+	}
+	keys, _ := spec.AppendKeys(nil, args)
+	for _, k := range keys {
+		s.srv.tracker.remember(c, args[k])
 	}
 }
 

@@ -78,10 +78,15 @@ func (s *Session) show(spec *command.Spec, args [][]byte, db int) {
 	if !s.monitored() || spec.Flags&(command.Admin|command.SkipMonitor) != 0 {
 		return
 	}
+	s.showFrom(s.addr, spec, args, db)
+}
+
+// showFrom prints a command as sent by somebody; "lua" is a script.
+func (s *Session) showFrom(who string, spec *command.Spec, args [][]byte, db int) {
 	m := &s.srv.monitors
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	line := monitorLine(time.Now(), db, s.addr, spec, args)
+	line := monitorLine(time.Now(), db, who, spec, args)
 	msg := &message{write: func(w *resp.Writer) { w.Raw(line) }}
 	for _, c := range m.list {
 		c.tell(msg)

@@ -20,7 +20,6 @@ type Server struct {
 	opts  Options
 	log   hclog.Logger
 	specs map[*fsm.Command]*command.Spec
-	exec  *command.Spec
 	done  chan struct{} // closed when Close begins
 
 	sessions    registry
@@ -77,18 +76,12 @@ func (s *Server) note(n *Node) {
 	if n.Item.Data != nil {
 		s.specs[n.Item.Data] = n.Spec
 	}
-	if n.Spec.Name == "EXEC" {
-		s.exec = n.Spec
-	}
 }
 
-// specOf returns the table's spec of a step: of EXEC for a transaction, nil for
-// a reply that was known before.
+// specOf returns the table's spec of a step, nil for a transaction, whose EXEC
+// the session has reported, and for a reply that was known before.
 func (s *Server) specOf(op *fsm.Op) *command.Spec {
-	switch {
-	case op.Tx != nil:
-		return s.exec
-	case op.Cmd != nil:
+	if op.Cmd != nil {
 		if spec := s.specs[op.Cmd]; spec != nil {
 			return spec
 		}
