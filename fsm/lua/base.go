@@ -55,10 +55,12 @@ func baseAssert(L *glua.LState) int {
 func baseError(L *glua.LState) int {
 	v, level := L.Get(1), L.OptInt(2, 1)
 	if glua.LVCanConvToString(v) && level > 0 {
+		s := text(v) // also of a number: it becomes one text with the place
 		// A function of the server has no place.
 		if where := L.Where(level); where != "" && !strings.HasPrefix(where, "[G]") {
-			v = glua.LString(where + " " + text(v))
+			s = where + " " + s
 		}
+		v = glua.LString(s)
 	}
 	L.Push(v)
 	L.Panic(L)
