@@ -36,6 +36,11 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			g.SetActiveExpire(string(args[2]) != "0")
 		}
 		s.OK()
+	case word(sub, "SET-DISABLE-DENY-SCRIPTS") && len(args) == 3:
+		for _, g := range a.Node.Groups() {
+			g.View(func(m *fsm.Machine) { m.LetScripts(atoi(args[2]) != 0) })
+		}
+		s.OK()
 	case word(sub, "PAUSE-CRON") && len(args) == 3:
 		s.Server().PauseJanitor(string(args[2]) != "0")
 		s.OK()
@@ -53,19 +58,13 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 	case word(sub, "OBJECT") && len(args) == 3:
 		a.debugObject(s, args[2])
 	case word(sub, "PROTOCOL") && len(args) == 3:
-		debugProtocol(s, string(args[2]))
+		s.Example(string(args[2]))
 	case word(sub, "QUICKLIST-PACKED-THRESHOLD") && len(args) == 3:
 		a.debugPackedThreshold(s, string(args[2]))
 	case word(sub, "POPULATE") && len(args) >= 3 && len(args) <= 5:
 		a.debugPopulate(s, args[2:])
 	case word(sub, "ERROR") && len(args) == 3:
 		s.Error(strings.NewReplacer("\r", " ", "\n", " ").Replace(string(args[2])))
-	case word(sub, "PAUSE-CRON") && len(args) == 3:
-		// What Redis's cron does to the data is to delete expired keys.
-		for _, g := range a.Node.Groups() {
-			g.SetActiveExpire(string(args[2]) == "0")
-		}
-		s.OK()
 	case word(sub, "HELP") && len(args) == 2:
 		help(s, "DEBUG",
 			"DIGEST", "    Return a digest of the dataset of the replicas on this node.",
@@ -74,7 +73,6 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			"LOADAOF", "    The same as RELOAD.",
 			"LOG <message>", "    Write <message> to the server's log.",
 			"OBJECT <key>", "    Return how the value of a key is held.",
-			"PAUSE-CRON <0|1>", "    1 stops the deletion of expired keys that nobody asks for.",
 			"POPULATE <count> [<prefix>] [<size>]", "    Write <count> strings, through the log.",
 			"PROTOCOL <type>", "    Reply with a value of a type of the protocol: string, integer, double, bignum, null, array, set, map, attrib,",
 			"    push, verbatim, true or false.",
@@ -82,11 +80,21 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			"QUICKLIST-PACKED-THRESHOLD <size>", "    Have elements of lists from <size> on in nodes of their own. 0: only those that no node takes.",
 			"RELOAD", "    Write the dataset of the replicas on this node as RDB and read it back.",
 			"SET-ACTIVE-EXPIRE <0|1>", "    Turn the deletion of expired keys that nobody asks for off or on.",
+			"SET-DISABLE-DENY-SCRIPTS <0|1>", "    1 lets scripts call commands that are not allowed from scripts, where they can run there.",
 			"SLEEP <seconds>", "    Keep this connection waiting.",
 			"STRINGMATCH-LEN <length> <pattern>", "    Match <length> times the letter a against a pattern.")
 	default:
 		s.Error("ERR unknown subcommand or wrong number of arguments for '" + string(sub) + "'. Try DEBUG HELP.")
 	}
+}
+
+// atoi reads a number as C's atoi does: what is none counts as 0.
+func atoi(arg []byte) int64 {
+	n, err := strconv.ParseInt(string(arg), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // debugSleep keeps the session waiting. Redis stops serving everybody; that

@@ -28,7 +28,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.now = max(m.now, h.Time)
 	m.index = index
 	m.mix(data)
-	m.step, m.deny = 0, 0
+	m.step, m.deny, m.letAll = 0, 0, false
 	m.setClock()
 	defer m.catch(&err)
 	if m.tracker != nil {

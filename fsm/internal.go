@@ -13,6 +13,7 @@ var internalCommands = []*Command{
 	{Write: own, Spec: command.Spec{Name: "#OWN", Arity: -3}},
 	{Write: limit, Spec: command.Spec{Name: "#LIMIT", Arity: 3}},
 	{Write: maxmemory, Spec: command.Spec{Name: "#MAXMEMORY", Arity: 2}},
+	{Write: letScripts, Spec: command.Spec{Name: "#LETSCRIPTS", Arity: 1}},
 	{Write: panicNow, Spec: command.Spec{Name: "#PANIC", Arity: 1}},
 }
 

@@ -49,6 +49,8 @@ type Machine struct {
 	libraries libraries
 	interp    *lua.Interpreter // shared by the machines of a process; holds no state
 	running   *runningScripts
+	letAll    bool         // scripts of the running entry may call what is not for scripts
+	letReads  *atomic.Bool // the same of scripts on the read path; of this process
 }
 
 // Stats are counters of this process, not part of the replicated state.
@@ -75,7 +77,7 @@ type Options struct {
 // New returns an empty machine.
 func New(o Options) *Machine {
 	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{},
-		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, interp: &lua.Interpreter{}, running: &runningScripts{}}
+		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, interp: &lua.Interpreter{}, running: &runningScripts{}, letReads: &atomic.Bool{}}
 	if o.Cluster {
 		m.owned = &SlotSet{}
 	}
@@ -110,7 +112,7 @@ func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
 func (m *Machine) TakeOver(old *Machine) {
 	m.watches, m.waiters, m.redirect, m.Events, m.memory = old.watches, old.waiters, old.redirect, old.Events, old.memory
 	m.Stats, m.ScriptLog = old.Stats, old.ScriptLog
-	m.interp, m.running = old.interp, old.running
+	m.interp, m.running, m.letReads = old.interp, old.running, old.letReads
 	if m.tracker = old.tracker; m.tracker != nil {
 		m.tracker.Replaced()
 	}

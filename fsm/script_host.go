@@ -132,7 +132,7 @@ func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused strin
 	switch {
 	case !cmd.ArityOK(len(args)) || len(cmd.Sub) > 0:
 		return nil, errScriptArity
-	case cmd.Flags.Has(command.NoScript):
+	case h.denies(cmd.Flags, cmd.Group):
 		return nil, errScriptForbidden
 	case (cmd.Write != nil || cmd.Logged != nil) && (h.write == nil || h.readOnly):
 		return nil, errScriptReadOnly // PFCOUNT counts as a write here, too
@@ -198,6 +198,7 @@ func (h *scriptHost) checkSlots(args [][]byte) (refused string) {
 type sessionCommand struct {
 	arity int
 	run   func(h *scriptHost, args [][]byte) // nil: not allowed in scripts
+	flags command.Flags                      // NoScript: allowed only if DEBUG SET-DISABLE-DENY-SCRIPTS says so
 }
 
 // callSession runs one of the few commands about the connection that make sense
@@ -209,7 +210,7 @@ func (h *scriptHost) callSession(args [][]byte) (reply []byte, refused string) {
 		return nil, errScriptUnknown
 	case s.arity > 0 && len(args) != s.arity || len(args) < -s.arity:
 		return nil, errScriptArity
-	case s.run == nil:
+	case s.run == nil, h.denies(s.flags, ""):
 		return nil, errScriptForbidden
 	}
 	s.run(h, args)
@@ -220,7 +221,7 @@ func (h *scriptHost) callSession(args [][]byte) (reply []byte, refused string) {
 // Redis lets scripts call and that are refused here are about the server or the
 // connection: replicas would answer each something else.
 var sessionCommands = map[string]*sessionCommand{
-	"PING": {-1, func(h *scriptHost, args [][]byte) {
+	"PING": {arity: -1, run: func(h *scriptHost, args [][]byte) {
 		switch len(args) {
 		case 1:
 			h.reply.Simple("PONG")
@@ -230,14 +231,14 @@ var sessionCommands = map[string]*sessionCommand{
 			h.reply.Error(errArity("ping"))
 		}
 	}},
-	"ECHO": {2, func(h *scriptHost, args [][]byte) { h.reply.Bulk(args[1]) }},
-	"TIME": {1, func(h *scriptHost, _ [][]byte) {
+	"ECHO": {arity: 2, run: func(h *scriptHost, args [][]byte) { h.reply.Bulk(args[1]) }},
+	"TIME": {arity: 1, run: func(h *scriptHost, _ [][]byte) {
 		// The time of the entry, which stands still while the script runs.
 		h.reply.Array(2)
 		h.reply.BulkInt(h.read.now / 1000)
 		h.reply.BulkInt(h.read.now % 1000 * 1000)
 	}},
-	"SELECT": {2, func(h *scriptHost, args [][]byte) {
+	"SELECT": {arity: 2, run: func(h *scriptHost, args [][]byte) {
 		n, err := strconv.ParseInt(string(args[1]), 10, 64)
 		switch {
 		case err != nil:
@@ -252,7 +253,7 @@ var sessionCommands = map[string]*sessionCommand{
 		}
 	}},
 	"ACL": {arity: -2}, "ASKING": {arity: 1}, "AUTH": {arity: -2}, "BGREWRITEAOF": {arity: 1}, "BGSAVE": {arity: -1},
-	"CLIENT": {arity: -2}, "CLUSTER": {arity: -2}, "COMMAND": {arity: -1}, "CONFIG": {arity: -2}, "DEBUG": {arity: -2},
+	"CLIENT": {arity: -2}, "CLUSTER": {arity: -2}, "COMMAND": {arity: -1}, "CONFIG": {arity: -2}, "DEBUG": {arity: -2, run: debugInScript, flags: command.NoScript},
 	"DISCARD": {arity: 1}, "EXEC": {arity: 1}, "FAILOVER": {arity: -1}, "HELLO": {arity: -1}, "INFO": {arity: -1},
 	"LASTSAVE": {arity: 1}, "LATENCY": {arity: -2}, "LOLWUT": {arity: -1}, "MIGRATE": {arity: -6}, "MODULE": {arity: -2},
 	"MONITOR": {arity: 1}, "MULTI": {arity: 1}, "PFSELFTEST": {arity: 1}, "PSUBSCRIBE": {arity: -2}, "PSYNC": {arity: -3},

@@ -82,3 +82,43 @@ func TestScriptsOutOfMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestLetScripts makes sure that DEBUG SET-DISABLE-DENY-SCRIPTS of the proposer
+// is in force on every replica, in the entries that it makes, and nowhere else.
+func TestLetScripts(t *testing.T) {
+	p := newPair(t, Options{})
+	pop := p.script("local v = redis.pcall('blpop', KEYS[1], 0) redis.call('set', 'x', type(v) == 'table' and v[2] or 'none') return v", "1", "l")
+	const refused = "-ERR This Redis command is not allowed from script\r\n"
+	p.doWords("RPUSH l a b")
+	if got := string(p.apply(0, pop)); got != refused {
+		t.Errorf("not allowed: %q", got)
+	}
+	p.follower.LetScripts(true)
+	if got := string(p.apply(0, append(p.leader.Let(), pop)...)); got != refused {
+		t.Errorf("allowed by a follower: %q", got)
+	}
+	p.follower.LetScripts(false)
+	p.leader.LetScripts(true)
+	for _, want := range []string{"*2\r\n$1\r\nl\r\n$1\r\na\r\n", "*2\r\n$1\r\nl\r\n$1\r\nb\r\n", "$-1\r\n"} {
+		if got := string(p.apply(0, append(p.leader.Let(), pop)...)); got != want {
+			t.Errorf("allowed: %q, not %q", got, want)
+		}
+	}
+	for words, want := range map[string]string{
+		"return redis.pcall('debug', 'protocol', 'Integer')":   ":12345\r\n",
+		"return redis.pcall('debug', 'sleep', 10)":             "+OK\r\n",
+		"return redis.pcall('eval', 'return 1', 0)":            refused,
+		"return redis.pcall('function', 'flush')":              refused,
+		"return redis.pcall('multi')":                          refused,
+		"return redis.pcall('debug', 'digest')":                "-ERR of DEBUG only PROTOCOL and SLEEP can be called from scripts\r\n",
+		"return redis.pcall('restore-asking', 'k', 0, 'junk')": "-ERR DUMP payload version or checksum are wrong\r\n",
+	} {
+		if got := string(p.apply(0, append(p.leader.Let(), p.script(words, "0"))...)); got != want {
+			t.Errorf("%s: %q, not %q", words, got, want)
+		}
+	}
+	p.leader.LetScripts(false)
+	if got := string(p.apply(0, append(p.leader.Let(), pop)...)); got != refused {
+		t.Errorf("no longer allowed: %q", got)
+	}
+}

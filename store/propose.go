@@ -190,6 +190,7 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 		}
 	}
 	room, alone := g.makeRoom(reqs, now)
+	room = append(room, g.machine.Let()...)
 	g.mu.RUnlock()
 	g.claim(b, now)
 	if len(reqs) == 0 && len(b.served) == 0 {

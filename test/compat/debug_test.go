@@ -72,4 +72,58 @@ func TestDebugSameAsRedis(t *testing.T) {
 	} {
 		same(line)
 	}
+	same("DEBUG SET-DISABLE-DENY-SCRIPTS 1")
+	for _, kind := range strings.Fields("string integer double bignum null array set map attrib verbatim true false nosuch") {
+		for script := '2'; script <= '3'; script++ {
+			for client := '2'; client <= '3'; client++ {
+				same("HELLO " + string(client))
+				same("EVAL redis.setresp(" + string(script) + ");return(redis.pcall('debug','protocol','" + kind + "')) 0")
+			}
+		}
+	}
+	same("EVAL return(redis.pcall('brpoplpush','ends','ends2',0)) 0")
+	same("EVAL return(redis.pcall('brpoplpush','ends','ends2',0)) 0")
+	same("EVAL return(redis.pcall('debug','sleep','0')) 0")
+	same("DEBUG SET-DISABLE-DENY-SCRIPTS 0")
+	same("EVAL return(redis.pcall('debug','sleep','0')) 0")
+	same("DEBUG SET-DISABLE-DENY-SCRIPTS")
+}
+
+// TestInfoScripts makes sure that INFO counts the scripts, the libraries and
+// the functions, and that settings that suites for Redis use can be set.
+func TestInfoScripts(t *testing.T) {
+	c := debugged(t, harness.Quorate{})
+	do := func(args ...string) string {
+		r, err := c.Do(args...)
+		if err != nil {
+			t.Fatal(args, err)
+		}
+		return string(r.Raw)
+	}
+	has := func(lines ...string) {
+		t.Helper()
+		info := do("INFO", "memory")
+		for _, l := range lines {
+			if !strings.Contains(info, "\r\n"+l+"\r\n") {
+				t.Errorf("no %s in %s", l, info)
+			}
+		}
+	}
+	has("number_of_cached_scripts:0", "number_of_libraries:0", "number_of_functions:0", "used_memory_scripts:0")
+	library := "#!lua name=l\nredis.register_function('a', function() end) redis.register_function('b', function() end)"
+	do("FUNCTION", "LOAD", library)
+	do("SCRIPT", "LOAD", "return 1")
+	do("EVAL", "return 2", "0")
+	has("number_of_cached_scripts:2", "number_of_libraries:1", "number_of_functions:2", "used_memory_scripts_eval:16",
+		"used_memory_functions:"+strconv.Itoa(len(library)), "used_memory_scripts:"+strconv.Itoa(len(library)+16))
+	do("SCRIPT", "FLUSH")
+	do("FUNCTION", "FLUSH")
+	has("number_of_cached_scripts:0", "number_of_libraries:0", "number_of_functions:0")
+	for set, get := range map[string]string{"lua-time-limit": "busy-reply-threshold", "busy-reply-threshold": "lua-time-limit"} {
+		do("CONFIG", "SET", set, "17")
+		if got := do("CONFIG", "GET", get); !strings.Contains(got, "\r\n17\r\n") {
+			t.Errorf("%s is not what %s was set to: %q", get, set, got)
+		}
+		do("CONFIG", "SET", set, "5000")
+	}
 }
