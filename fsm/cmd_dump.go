@@ -52,7 +52,8 @@ func dumpKey(c *ReadCall) {
 }
 
 // restoreOptions are the options of RESTORE. How long a value was not used
-// (seconds) and how often it was (0 to 255) are -1 if they are not given.
+// (seconds) and how often it was (0 to 255) are -1 if they are not given; one or
+// the other counts, as the policy is: see accessed.
 type restoreOptions struct {
 	replace, absTTL bool
 	idle, frequency int64
@@ -163,6 +164,7 @@ func restoreValue(c *WriteCall) {
 		return
 	}
 	c.create(c.DB, key, v, at)
+	c.accessed(key, o.idle, o.frequency)
 	c.changed('g', "restore", key)
 	c.OK()
 }

@@ -216,6 +216,27 @@ func TestAccessed(t *testing.T) {
 	if got := b.do("OBJECT IDLETIME k"); got != ":1000\r\n" {
 		t.Errorf("%q", got)
 	}
+	// RESTORE can say either; the policy decides which of them counts.
+	restore := func(key, option, value string) {
+		args := [][]byte{[]byte("RESTORE"), []byte(key), []byte("0"), []byte("\x00\x03bar\n\x00\xe6\xbeI`\xeef\xfd\x17"),
+			[]byte("REPLACE"), []byte(option), []byte(value)}
+		cmd, _ := findCommand(args)
+		u := &Unit{Ops: []Op{{Cmd: cmd, Args: args, Slot: -1}}, Reply: &resp.Writer{}}
+		if b.apply(u); string(u.Reply.Buf) != "+OK\r\n" {
+			t.Errorf("RESTORE replied %q", u.Reply.Buf)
+		}
+	}
+	restore("idle", "IDLETIME", "50")
+	restore("often", "FREQ", "99")
+	if idle, often := b.do("OBJECT IDLETIME idle"), b.do("OBJECT IDLETIME often"); idle != ":50\r\n" || often != ":0\r\n" {
+		t.Errorf("idle for %q and %q", idle, often)
+	}
+	b.memory.Store(MemoryLimit{Policy: AllKeysLFU, DecayTime: 1})
+	restore("idle", "IDLETIME", "50")
+	restore("often", "FREQ", "99")
+	if idle, often := b.do("OBJECT FREQ idle"), b.do("OBJECT FREQ often"); idle != ":5\r\n" || often != ":99\r\n" {
+		t.Errorf("used %q and %q times", idle, often)
+	}
 	b.memory.Store(MemoryLimit{Policy: VolatileLFU, DecayTime: 1})
 	set(1000, 77)
 	if got := b.do("OBJECT FREQ k"); got != ":77\r\n" {
