@@ -159,8 +159,9 @@ func (c *ReadCall) sorted(q *sortQuery, e *keyspace.Entry) (*sorting, bool) {
 		length = e.List().Len()
 	case keyspace.KindSet:
 		length = e.Set().Len()
-		if q.unsorted && q.store != nil {
-			// What is stored must not depend on the order in a set.
+		if q.unsorted && (q.store != nil || c.scripted) {
+			// What is stored must not depend on the order in a set, nor, as in
+			// Redis, what a script sees.
 			q.unsorted, q.alpha, q.by = false, true, nil
 		}
 	case keyspace.KindZSet:
