@@ -49,7 +49,7 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 	case word(sub, "DIGEST-VALUE"):
 		a.debugDigestValue(s, args[2:])
 	case word(sub, "RELOAD"), word(sub, "LOADAOF") && len(args) == 2:
-		a.debugReload(s)
+		a.debugReload(s, args[2:])
 	case word(sub, "LOG") && len(args) == 3:
 		a.Node.Log().Info("DEBUG LOG", "text", string(args[2]))
 		s.OK()
@@ -78,7 +78,8 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			"    push, verbatim, true or false.",
 			"PAUSE-CRON <0|1>", "    Stop or resume the closing of idle and slow clients.",
 			"QUICKLIST-PACKED-THRESHOLD <size>", "    Have elements of lists from <size> on in nodes of their own. 0: only those that no node takes.",
-			"RELOAD", "    Write the dataset of the replicas on this node as RDB and read it back.",
+			"RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "    Write the dataset of the replicas on this node as RDB and read it back.",
+			"    NOFLUSH without MERGE is an error if there is any.",
 			"SET-ACTIVE-EXPIRE <0|1>", "    Turn the deletion of expired keys that nobody asks for off or on.",
 			"SET-DISABLE-DENY-SCRIPTS <0|1>", "    1 lets scripts call commands that are not allowed from scripts, where they can run there.",
 			"SLEEP <seconds>", "    Keep this connection waiting.",
@@ -136,7 +137,26 @@ func (a *Admin) debugDigestValue(s *transport.Session, keys [][]byte) {
 	}
 }
 
-func (a *Admin) debugReload(s *transport.Session) {
+// debugReload implements DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]. There is no
+// older file that NOSAVE could load and MERGE add to what there is: what is
+// written is what is loaded, and what NOFLUSH leaves is in the way of itself.
+func (a *Admin) debugReload(s *transport.Session, options [][]byte) {
+	merge, noFlush := false, false
+	for _, o := range options {
+		switch {
+		case word(o, "MERGE"):
+			merge = true
+		case word(o, "NOFLUSH"):
+			noFlush = true
+		case !word(o, "NOSAVE"):
+			s.Error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+			return
+		}
+	}
+	if noFlush && !merge && a.holdsData() {
+		s.Error("ERR Error trying to load the RDB dump")
+		return
+	}
 	for _, g := range a.Node.Groups() {
 		if err := g.Reload(); err != nil {
 			s.Error("ERR Error trying to load the RDB dump: " + err.Error())
@@ -144,6 +164,17 @@ func (a *Admin) debugReload(s *transport.Session) {
 		}
 	}
 	s.OK()
+}
+
+// holdsData reports whether a replica on this node has keys or functions.
+func (a *Admin) holdsData() (found bool) {
+	for _, g := range a.Node.Groups() {
+		g.View(func(m *fsm.Machine) {
+			libraries, _ := m.Functions()
+			found = found || libraries > 0 || m.Keyspace().Len() > 0
+		})
+	}
+	return found
 }
 
 func debugMatch(s *transport.Session, length, pattern []byte) {

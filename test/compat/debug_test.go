@@ -87,6 +87,10 @@ func TestDebugSameAsRedis(t *testing.T) {
 	same("DEBUG SET-DISABLE-DENY-SCRIPTS 0")
 	same("EVAL return(redis.pcall('debug','sleep','0')) 0")
 	same("DEBUG SET-DISABLE-DENY-SCRIPTS")
+	for _, line := range []string{"FLUSHALL", "DEBUG RELOAD NOFLUSH", "SADD s c a b", "DEBUG RELOAD what", "DEBUG RELOAD nosave x",
+		"DEBUG RELOAD NOFLUSH MERGE"} {
+		same(line)
+	}
 }
 
 // TestInfoScripts makes sure that INFO counts the scripts, the libraries and
