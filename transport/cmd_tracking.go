@@ -160,11 +160,18 @@ func (s *Session) stopTracking() {
 // remember returns what enters the keys of a command that is about to read, nil
 // if there are none to enter.
 func (s *Session) remember(node *Node, args [][]byte) func() {
-	c := s.track
-	if c.bcast || c.optIn && !c.caching || c.optOut && c.caching || !node.Spec.Flags.Has(command.ReadOnly) || node.Spec.Group == "scripting" {
+	if !node.Spec.Flags.Has(command.ReadOnly) || node.Spec.Group == "scripting" {
 		return nil
 	}
-	keys, _ := node.Spec.AppendKeys(nil, args)
+	return s.rememberKeys(node.Spec, args)
+}
+
+func (s *Session) rememberKeys(spec *command.Spec, args [][]byte) func() {
+	c := s.track
+	if c.bcast || c.optIn && !c.caching || c.optOut && c.caching {
+		return nil
+	}
+	keys, _ := spec.AppendKeys(nil, args)
 	if len(keys) == 0 {
 		return nil
 	}
@@ -176,33 +183,30 @@ func (s *Session) remember(node *Node, args [][]byte) func() {
 }
 
 // nestedOf returns what is told of the commands that a script runs, nil if the
-// command runs none.
-func (s *Session) nestedOf(node *Node) func(*fsm.Command, [][]byte, int) {
+// command runs none. It does for them what else happens on their way to the
+// group: they are counted and shown to those who monitor, and with the first that
+// reads, the keys that the script was given are entered, as Redis 7.0 does. It is
+// called on the group's goroutine while the session waits for the unit.
+func (s *Session) nestedOf(node *Node, args [][]byte) func(*fsm.Command, [][]byte, int) {
 	if node.Spec.Group != "scripting" {
 		return nil
 	}
-	return s.nested
-}
-
-// nested does for a command of a script what else happens on its way to the
-// group: it is counted, shown to those who monitor, and the keys it reads are
-// entered. It runs on the group's goroutine while the session waits for it.
-func (s *Session) nested(cmd *fsm.Command, args [][]byte, db int) {
-	spec := s.srv.specOf(&fsm.Op{Cmd: cmd})
-	if spec == nil {
-		return
+	var remember func()
+	if s.track != nil {
+		remember = s.rememberKeys(node.Spec, args)
 	}
-	s.observe(spec, 1, 0, false)
-	if s.monitored() && spec.Flags&(command.Admin|command.SkipMonitor) == 0 {
-		s.showFrom("lua", spec, args, db)
-	}
-	c := s.track
-	if c == nil || c.bcast || c.optIn && !c.caching || c.optOut && c.caching || !spec.Flags.Has(command.ReadOnly) {
-		return
-	}
-	keys, _ := spec.AppendKeys(nil, args)
-	for _, k := range keys {
-		s.srv.tracker.remember(c, args[k])
+	return func(cmd *fsm.Command, args [][]byte, db int) {
+		spec := s.srv.specOf(&fsm.Op{Cmd: cmd})
+		if spec == nil {
+			return
+		}
+		s.observe(spec, 1, 0, false)
+		if s.monitored() && spec.Flags&(command.Admin|command.SkipMonitor) == 0 {
+			s.showFrom("lua", spec, args, db)
+		}
+		if remember != nil && spec.Flags.Has(command.ReadOnly) {
+			remember()
+		}
 	}
 }
 

@@ -75,7 +75,8 @@ func (s *Session) monitored() bool { return s.srv.monitors.n.Load() > 0 }
 
 // show prints a command to those who monitor.
 func (s *Session) show(spec *command.Spec, args [][]byte, db int) {
-	if !s.monitored() || spec.Flags&(command.Admin|command.SkipMonitor) != 0 {
+	// What runs a script is shown before its commands all the same.
+	if !s.monitored() || spec.Flags&(command.Admin|command.SkipMonitor) != 0 && spec.Group != "scripting" {
 		return
 	}
 	s.showFrom(s.addr, spec, args, db)

@@ -259,7 +259,7 @@ func (s *Session) execute(tx transaction) {
 		if s.track != nil {
 			op.Tx[i].Before = s.remember(q.node, q.args)
 		}
-		op.Tx[i].Nested = s.nestedOf(q.node)
+		op.Tx[i].Nested = s.nestedOf(q.node, q.args)
 	}
 	if g == nil {
 		// Only commands of the session, and nothing watched.

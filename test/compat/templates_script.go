@@ -38,7 +38,7 @@ var scripts = []string{
 	"return {struct.unpack('>I2', struct.pack('>I2', 513))}",
 	"math.randomseed(tonumber(ARGV[2]) or 1) return math.random(1000)",
 	"return redis.error_reply(ARGV[1] or 'x')", "return redis.status_reply(ARGV[1] or 'x')", "return redis.sha1hex(ARGV[1] or 'x')",
-	"error(ARGV[1] or 'x')", "error({err=ARGV[1]})", "return {pcall(error, ARGV[1])}", "return redis.call(ARGV[1] or 'ping')",
+	"error(ARGV[1] or 'x')", "error({err=tostring(ARGV[1])})", "return {pcall(error, ARGV[1])}", "return redis.call(ARGV[1] or 'ping')",
 	"local x = nil return x.y", "return nosuch", "x = 1", "return 1 .. {}", "return nil + 1", "local t = {} t.x.y = 1", "nosuch.x = 1", "return ARGV.x.y",
 	"return redis.call('multi')", "return redis.call('nosuch', 1)", "return redis.call('get')", "return redis.call('echo', 1.5, 2)",
 	"return redis.call('echo', 0.1)", "return redis.call('echo', 1e20)", "return redis.call('echo', ARGV[1] or 'x')",
