@@ -76,6 +76,7 @@ func (s *Session) waitPause(node *Node) {
 	s.srv.paused.Add(1)
 	defer s.srv.paused.Add(-1)
 	for left > 0 && !s.killed.Load() && !s.srv.closing.Load() {
+		s.rest() // each time: the first message makes the queue
 		t := time.NewTimer(min(left, pauseLook))
 		select {
 		case <-ended:
@@ -84,6 +85,7 @@ func (s *Session) waitPause(node *Node) {
 		t.Stop()
 		left, ended = s.srv.pause.left(s.mayWrite(node.Spec))
 	}
+	s.begin()
 }
 
 // mayWrite reports whether a command changes data or may have to be passed on:
