@@ -198,6 +198,7 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 
 	h := fsm.Header{Time: now, Seed: rand.Uint64(), Origin: g.origin, Seq: g.seq, Applied: applied, Chain: chain}
 	switch {
+	case g.paused():
 	case len(reqs) == 1 && len(reqs[0].unit.Ops) == 0:
 		h.Expire = expirePerTick // what the entry is for: see expireLoop and Do
 	case g.expiring.Load():

@@ -58,6 +58,13 @@ func (p *pause) left(writes bool) (time.Duration, <-chan struct{}) {
 	return time.Until(p.until), p.ended
 }
 
+// Paused reports whether clients' writes are held back: nothing shall change
+// then, so nothing expires or is evicted either.
+func (s *Server) Paused() bool {
+	left, _ := s.pause.left(true)
+	return left > 0
+}
+
 // pauseLook is how often a waiting session looks whether it has been killed.
 const pauseLook = 100 * time.Millisecond
 
