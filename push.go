@@ -5,6 +5,7 @@ import (
 
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/node"
+	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/transport"
 )
 
@@ -22,6 +23,14 @@ func (l *listener) attach(o *node.Options) {
 		return s != nil && s.Wants(class)
 	}
 	o.OnEvent = func(class byte, event string, db int, key []byte) { l.srv.Load().Event(class, event, db, key) }
+	group := o.Group
+	o.Group = func(g *store.GroupOptions) {
+		group(g)
+		g.Paused = func() bool {
+			s := l.srv.Load()
+			return s != nil && s.Paused()
+		}
+	}
 	o.OnMove = func() {
 		if s := l.srv.Load(); s != nil {
 			s.CheckSlots()

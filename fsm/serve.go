@@ -33,6 +33,9 @@ func (m *Machine) settle(c *ReadCall, cmd *Command) {
 		return
 	}
 	w.found = c.wants == nil
+	if w.found && w.set != nil && w.Found != nil {
+		w.Found()
+	}
 	if !w.found && w.set == nil {
 		m.waiters.add(w, c, cmd, c.wants)
 	}
@@ -195,7 +198,7 @@ func (w *Waiter) unit() *Unit {
 	if w.wait.Only != nil {
 		args = w.wait.Only(args, []byte(w.on.key))
 	}
-	return &Unit{Ops: []Op{{Cmd: w.cmd, Args: args, DB: w.db, Slot: w.slot}}, Reply: &w.reply, Waiter: w}
+	return &Unit{Ops: []Op{{Cmd: w.cmd, Args: args, DB: w.db, Slot: w.slot, Before: w.Before}}, Reply: &w.reply, Client: w.Client, Waiter: w}
 }
 
 // Deliver says what came of a claimed waiter's unit: nil, or an error of the

@@ -53,10 +53,17 @@ type Waiter struct {
 	// lock: it must not block.
 	Wake func()
 
-	// Order decides between waiters that come at the same time, within a few
-	// milliseconds: the lower comes first. Sessions whose clients have sent
-	// something wake up in no particular order.
-	Order int64
+	// Before is the command's Op.Before, for when it is run again.
+	Before func()
+
+	// Found, if set, is called under the group's lock when the command, run again,
+	// has its reply: what is applied later must not be told the session first.
+	Found func()
+
+	// Client is the session's number, as in Unit. It also decides between waiters
+	// that come at the same time, within a few milliseconds: the lower comes
+	// first. Sessions whose clients have sent something wake up in no particular order.
+	Client int64
 
 	set   *Waiters // nil: never waited
 	cmd   *Command
@@ -243,7 +250,7 @@ const together = 3
 // enter puts the waiter behind all that came before it.
 func (w *Waiter) enter(queue *list.List) *list.Element {
 	for e := queue.Back(); e != nil; e = e.Prev() {
-		if before := e.Value.(*Waiter); before.at < w.at-together || before.Order <= w.Order {
+		if before := e.Value.(*Waiter); before.at < w.at-together || before.Client <= w.Client {
 			return queue.InsertAfter(w, e)
 		}
 	}

@@ -36,7 +36,7 @@ func (e *evictions) init(seed uint64) {
 // whether they must be alone in it. The caller holds g.mu for reading.
 func (g *Group) makeRoom(reqs []*request, now int64) (ops []fsm.Op, alone bool) {
 	limit := g.opt.Machine.Memory.Load()
-	if limit.Max == 0 {
+	if limit.Max == 0 || g.paused() {
 		g.evict.rounds = 0
 		return nil, false
 	}
@@ -96,7 +96,7 @@ func (g *Group) evictLoop() {
 		case <-t.C:
 		case <-g.evict.wake:
 		}
-		for g.overLimit() && g.Serving() != 0 {
+		for g.overLimit() && g.Serving() != 0 && !g.paused() {
 			// An error is leadership lost or an overload: the next tick tries again.
 			if g.propose(&fsm.Unit{}) != nil {
 				break

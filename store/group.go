@@ -39,6 +39,10 @@ type GroupOptions struct {
 	// it must be closed and opened again with the step in Machine.Skip.
 	OnPanic func(g *Group, e *fsm.PanicError)
 
+	// Paused, if set, reports whether clients' writes are held back (CLIENT PAUSE):
+	// nothing is expired or evicted then. Expired keys aren't shown, though.
+	Paused func() bool
+
 	Observer Observer // may be nil
 }
 
@@ -286,7 +290,7 @@ func (g *Group) expireLoop() {
 			return
 		case <-t.C:
 		}
-		for g.Serving() != 0 && g.expiring.Load() && g.overdue() {
+		for g.Serving() != 0 && g.expiring.Load() && !g.paused() && g.overdue() {
 			// An error is leadership lost or an overload: the next tick tries again.
 			if g.propose(&fsm.Unit{}) != nil {
 				break
@@ -294,6 +298,9 @@ func (g *Group) expireLoop() {
 		}
 	}
 }
+
+// paused reports whether nothing may be deleted that no client deletes.
+func (g *Group) paused() bool { return g.opt.Paused != nil && g.opt.Paused() }
 
 func (g *Group) overdue() bool {
 	g.mu.RLock()

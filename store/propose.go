@@ -199,6 +199,7 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 
 	h := fsm.Header{Time: now, Seed: rand.Uint64(), Origin: g.origin, Seq: g.seq, Applied: applied, Chain: chain}
 	switch {
+	case g.paused():
 	case len(reqs) == 1 && len(reqs[0].unit.Ops) == 0:
 		h.Expire = expirePerTick // what the entry is for: see expireLoop and Do
 	case g.expiring.Load():
@@ -242,7 +243,7 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 		}
 		u, n := q.unit, g.cut(b, q.unit, q.from)
 		if q.from > 0 || n < len(u.Ops) {
-			u = &fsm.Unit{Ops: u.Ops[q.from:n], Reply: u.Reply}
+			u = &fsm.Unit{Ops: u.Ops[q.from:n], Reply: u.Reply, Client: u.Client}
 			if n == len(q.unit.Ops) {
 				u.Waiter, q.rest = q.unit.Waiter, u
 			}

@@ -31,7 +31,7 @@ func (s *Session) addBlocking(op fsm.Op, size int, g Group, stale bool) {
 	s.group, s.stale = g, stale
 	s.unit.Ops = append(s.unit.Ops, op)
 	s.unitBytes += size
-	s.unit.Waiter = &fsm.Waiter{Wake: s.interrupt, Order: s.id}
+	s.unit.Waiter = &fsm.Waiter{Wake: s.interrupt, Before: op.Before, Found: s.holdBack, Client: s.id}
 	s.flush()
 }
 
@@ -75,8 +75,8 @@ func (s *Session) await(w *fsm.Waiter, g Group, spec *command.Spec) {
 }
 
 // block lets the session wait for b, for timeout ms at the most (0: for ever).
-// Meanwhile it reads on, within the limit of the query buffer, so that it sees
-// when the client goes. It returns false when the session has to end.
+// Meanwhile messages go out, and it reads on, within the limit of the query
+// buffer, so that it sees when the client goes. It returns false when the session has to end.
 func (s *Session) block(b blockage, timeout int64) bool {
 	if !s.write() { // what was answered before
 		b.End(fsm.Left)
@@ -93,6 +93,7 @@ func (s *Session) block(b blockage, timeout int64) bool {
 	s.blocked.Store(&b)
 	s.publish(false)
 	alive := s.blockedRead(b, deadline)
+	s.begin()
 	s.blocked.Store(nil)
 	s.srv.blocked.Add(-1)
 	s.conn.SetReadDeadline(time.Time{})
@@ -113,6 +114,7 @@ func (s *Session) blockedRead(b blockage, deadline time.Time) (alive bool) {
 	for {
 		// In this order: what happens after the checks finds the read to interrupt.
 		s.conn.SetReadDeadline(deadline)
+		s.rest()
 		switch {
 		case b.Ended():
 			return true

@@ -175,6 +175,13 @@ func (s *Session) rememberKeys(spec *command.Spec, args [][]byte) func() {
 	if len(keys) == 0 {
 		return nil
 	}
+	if node.Item.Data != nil && node.Item.Data.MayWait(args) {
+		// Input that comes while it waits may move what its arguments stand in.
+		args = slices.Clone(args)
+		for _, k := range keys {
+			args[k] = slices.Clone(args[k])
+		}
+	}
 	return func() {
 		for _, k := range keys {
 			s.srv.tracker.remember(c, args[k])

@@ -58,6 +58,13 @@ func (p *pause) left(writes bool) (time.Duration, <-chan struct{}) {
 	return time.Until(p.until), p.ended
 }
 
+// Paused reports whether clients' writes are held back: nothing shall change
+// then, so nothing expires or is evicted either.
+func (s *Server) Paused() bool {
+	left, _ := s.pause.left(true)
+	return left > 0
+}
+
 // pauseLook is how often a waiting session looks whether it has been killed.
 const pauseLook = 100 * time.Millisecond
 
@@ -76,6 +83,7 @@ func (s *Session) waitPause(node *Node) {
 	s.srv.paused.Add(1)
 	defer s.srv.paused.Add(-1)
 	for left > 0 && !s.killed.Load() && !s.srv.closing.Load() {
+		s.rest() // each time: the first message makes the queue
 		t := time.NewTimer(min(left, pauseLook))
 		select {
 		case <-ended:
@@ -84,6 +92,7 @@ func (s *Session) waitPause(node *Node) {
 		t.Stop()
 		left, ended = s.srv.pause.left(s.mayWrite(node.Spec))
 	}
+	s.begin()
 }
 
 // mayWrite reports whether a command changes data or may have to be passed on:

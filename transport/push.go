@@ -26,6 +26,7 @@ type pushes struct {
 	spare    []byte
 	inflight int       // bytes that send is writing
 	running  bool      // the session runs commands: it writes what waits
+	held     bool      // it doesn't yet, but a command that waited has its reply
 	sending  bool      // send runs
 	closed   bool      // nothing is taken any more
 	since    time.Time // over the soft limit since then; zero: not over it
@@ -108,7 +109,7 @@ func (s *Session) tell(m *message) {
 // startSending has what waits written if the session doesn't do it. The caller
 // holds q.mu.
 func (s *Session) startSending(q *pushes) {
-	if len(q.waiting) > 0 && !q.running && !q.sending && !q.closed {
+	if len(q.waiting) > 0 && !q.running && !q.held && !q.sending && !q.closed {
 		q.sending = true
 		// Owned by the session. Stops when nothing waits, the session runs
 		// commands or its connection is closed; close waits for that.
@@ -120,7 +121,7 @@ func (s *Session) startSending(q *pushes) {
 func (s *Session) send(q *pushes) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.waiting) > 0 && !q.running && !q.closed {
+	for len(q.waiting) > 0 && !q.running && !q.held && !q.closed {
 		b := q.waiting
 		q.waiting, q.spare = q.spare[:0], nil
 		q.inflight = len(b)
@@ -196,7 +197,17 @@ func (s *Session) checkPushes(now time.Time) {
 func (s *Session) begin() {
 	if q := s.push.Load(); q != nil {
 		q.mu.Lock()
-		q.running = true
+		q.running, q.held = true, false
+		q.mu.Unlock()
+	}
+}
+
+// holdBack, from any goroutine, tells that a command for which the session waits
+// has its reply: messages from now on come behind it.
+func (s *Session) holdBack() {
+	if q := s.push.Load(); q != nil {
+		q.mu.Lock()
+		q.held = true
 		q.mu.Unlock()
 	}
 }
@@ -209,19 +220,6 @@ func (s *Session) rest() {
 		s.startSending(q)
 		q.mu.Unlock()
 	}
-}
-
-// awaiting runs a wait that may be long, in the middle of a command that has
-// replied nothing yet and isn't part of a transaction: messages go out
-// meanwhile. False means that the connection is done for.
-func (s *Session) awaiting(wait func()) bool {
-	if s.push.Load() != nil && !s.write() {
-		return false
-	}
-	s.rest()
-	wait()
-	s.begin()
-	return true
 }
 
 // drain appends the messages that wait to the replies. The caller has made sure
