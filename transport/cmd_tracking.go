@@ -163,15 +163,15 @@ func (s *Session) remember(node *Node, args [][]byte) func() {
 	if !node.Spec.Flags.Has(command.ReadOnly) || node.Spec.Group == "scripting" {
 		return nil
 	}
-	return s.rememberKeys(node.Spec, args)
+	return s.rememberKeys(node, args)
 }
 
-func (s *Session) rememberKeys(spec *command.Spec, args [][]byte) func() {
+func (s *Session) rememberKeys(node *Node, args [][]byte) func() {
 	c := s.track
 	if c.bcast || c.optIn && !c.caching || c.optOut && c.caching {
 		return nil
 	}
-	keys, _ := spec.AppendKeys(nil, args)
+	keys, _ := node.Spec.AppendKeys(nil, args)
 	if len(keys) == 0 {
 		return nil
 	}
@@ -200,7 +200,7 @@ func (s *Session) nestedOf(node *Node, args [][]byte) func(*fsm.Command, [][]byt
 	}
 	var remember func()
 	if s.track != nil {
-		remember = s.rememberKeys(node.Spec, args)
+		remember = s.rememberKeys(node, args)
 	}
 	return func(cmd *fsm.Command, args [][]byte, db int) {
 		spec := s.srv.specOf(&fsm.Op{Cmd: cmd})

@@ -31,6 +31,6 @@ func init() {
 		"PFCOUNT %k", "PFCOUNT %k", "PFCOUNT <%k>", "PFCOUNT <%a>", "PFMERGE %k <%k>", "PFMERGE %k <%k>", "PFMERGE %k [%a]",
 		"PFDEBUG (ENCODING|DECODE|TODENSE|NOSUCH) %k", "PFDEBUG (ENCODING|DECODE|TODENSE|GETREG) %k", "PFDEBUG DECODE %k",
 		"GET %k", "GET %k", "STRLEN %k", "OBJECT ENCODING %k", "DEL %k", "EXPIRE %k %t", "COPY %k %k [REPLACE]",
-		"SETRANGE %k (3|4|8|15|16|17|18|30|100) %v", "SETBIT %k (40|64|127|128|129|130|150) (0|1)",
+		"SETRANGE %k (3|4|8) %v", "SETBIT %k (40|64|127|128|129|130|150) (0|1)",
 	}
 }

@@ -48,7 +48,11 @@ func (l *libs) openBit(L *lua.LState) {
 // checkBits normalises a number to 32 bits as BitOp documents it: adding
 // 2^52+2^51 leaves the rounded number in the low bits of the double.
 func checkBits(L *lua.LState, n int) uint32 {
-	return uint32(math.Float64bits(checkNumber(L, n) + 6755399441055744.0))
+	x := checkNumber(L, n)
+	if x != x {
+		return 0 // Go's NaN has a bit there that C's has not
+	}
+	return uint32(math.Float64bits(x + 6755399441055744.0))
 }
 
 func pushBits(L *lua.LState, b uint32) int {
