@@ -115,6 +115,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(),
 		Spread: n.Spread, Serves: n.Serves, Logger: log.Named("clients")})
 	putLimitsInForce(cfg, n)
+	syncAsConfigured(cfg, n)
 	evictInTime(cfg, n)
 	hears.listen(clients, cfg)
 

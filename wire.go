@@ -156,6 +156,11 @@ func putLimitsInForce(cfg *config.Config, n *node.Node) {
 	}, names...)
 }
 
+// syncAsConfigured has a CONFIG SET appendfsync take effect before it is answered.
+func syncAsConfigured(cfg *config.Config, n *node.Node) {
+	cfg.OnApply(func(_, next *config.Settings) error { return n.SetFsync(fsyncPolicy(next.AppendFsync)) }, "appendfsync")
+}
+
 // clientLimits are the limits on clients, kept as configured.
 func clientLimits(cfg *config.Config) *transport.Limits {
 	l := transport.NewLimits()

@@ -100,10 +100,10 @@ func checkNames(args []string, s *Settings, local bool) ([]assignment, error) {
 	return assignments, nil
 }
 
-// ownDirective tells Redis's directives from those that only Quorate has. A
-// client that sets back all that CONFIG GET * shows knows which of Redis's
-// can't be set, but not which of these.
-func ownDirective(name string) bool { return strings.HasPrefix(name, "quorate-") }
+// ownDirective tells directives that can't be set in Redis either from those that
+// are so only here. A client that sets back all that CONFIG GET * shows knows the
+// former, but not these.
+func ownDirective(name string) bool { return name == "dir" || strings.HasPrefix(name, "quorate-") }
 
 // splitSet cuts the value of a directive with several arguments. Unlike in a
 // file, single spaces separate and quotes mean nothing.

@@ -55,6 +55,10 @@ var redisTable = []directive{
 
 	{name: "key-load-delay", def: "0", flags: cosmetic | hidden, value: inertInt("key-load-delay", -maxInt-1, maxInt),
 		doc: "No effect: nothing is served before all is loaded."},
+	{name: "loading-process-events-interval-bytes", def: "2097152", flags: cosmetic | hidden,
+		value: inertInt("loading-process-events-interval-bytes", 1024, maxInt), doc: "No effect: nothing is served before all is loaded."},
+	{name: "rdb-key-save-delay", def: "0", flags: cosmetic | hidden, value: inertInt("rdb-key-save-delay", -maxInt-1, maxInt),
+		doc: "No effect: no write waits for a snapshot, so slow ones show nothing."},
 
 	// Sockets.
 	{name: "bind-source-addr", def: `""`, flags: unsupported, value: inertText("bind-source-addr"), doc: "Address that connections to other nodes come from."},

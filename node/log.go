@@ -58,3 +58,12 @@ func (n *Node) openLog() error {
 	}
 	return nil
 }
+
+// SetFsync changes appendfsync while the node runs. After an error the policy is
+// what it was, or the log has failed and the node with it.
+func (n *Node) SetFsync(p wal.Sync) error {
+	if n.wal == nil {
+		return errors.New("the log in boltdb files can't change when it is synced while the server runs")
+	}
+	return n.wal.SetSync(p)
+}

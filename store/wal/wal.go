@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -30,7 +31,9 @@ type Options struct {
 // WAL is the log of a node. Safe for concurrent use.
 type WAL struct {
 	dir string
-	opt Options
+	opt Options // Sync is where policy began
+
+	policy atomic.Int32 // Sync; stored under mu
 
 	mu       sync.Mutex
 	groups   map[uint32]*index
@@ -94,13 +97,48 @@ func Open(dir string, o Options) (*WAL, error) {
 		}
 		return nil, err
 	}
-	if o.Sync == EverySecond {
-		w.wg.Add(1)
-		// Owned by WAL. Stops when w.stop closes; Close waits.
-		go w.syncEverySecond()
-	}
+	w.policy.Store(int32(o.Sync))
+	w.wg.Add(1)
+	// Owned by WAL. Stops when w.stop closes; Close waits.
+	go w.syncEverySecond()
 	return w, nil
 }
+
+// SetSync changes when what was appended is made durable. When it has returned
+// after a change to Always, everything that was appended before is durable.
+func (w *WAL) SetSync(p Sync) error {
+	w.releasing.Lock() // the segment stays open
+	defer w.releasing.Unlock()
+	w.mu.Lock()
+	if w.err != nil {
+		defer w.mu.Unlock()
+		return w.err
+	}
+	w.policy.Store(int32(p))
+	s := w.segments[len(w.segments)-1] // those before were synced when it was begun
+	w.mu.Unlock()
+	if p != Always {
+		return nil
+	}
+	// A write that still saw the old policy has reached the file, or reads the new one.
+	return w.syncNow(s)
+}
+
+// syncNow syncs a segment. A failure ends the log: what was acknowledged may be gone.
+func (w *WAL) syncNow(s *segment) error {
+	err := datasync(s.file)
+	if err != nil {
+		err = fmt.Errorf("sync the log: %w", err)
+		w.mu.Lock()
+		if w.err == nil {
+			w.err = err
+		}
+		w.mu.Unlock()
+	}
+	return err
+}
+
+func (w *WAL) sync() Sync { return Sync(w.policy.Load()) }
 
 // Close syncs and closes the log.
 func (w *WAL) Close() error {
@@ -199,7 +237,7 @@ func (w *WAL) write(s *segment, off int64, b []byte) error {
 	if _, err := s.file.WriteAt(b, off); err != nil {
 		return err
 	}
-	if w.opt.Sync != Always {
+	if w.sync() != Always {
 		return nil
 	}
 	return datasync(s.file)
@@ -238,7 +276,7 @@ func (w *WAL) indexLocked(group uint32) *index {
 func (w *WAL) roomLocked(n int64) (*segment, int64, error) {
 	s := w.segments[len(w.segments)-1]
 	if s.end+n > s.size {
-		if w.opt.Sync != Always {
+		if w.sync() != Always {
 			if err := datasync(s.file); err != nil {
 				return nil, 0, err
 			}
@@ -319,19 +357,19 @@ func (w *WAL) syncEverySecond() {
 			return
 		case <-t.C:
 		}
-		w.mu.Lock()
-		if w.err != nil {
-			w.mu.Unlock()
-			return
+		if w.sync() != EverySecond {
+			continue
 		}
-		s := w.segments[len(w.segments)-1]
+		w.releasing.Lock() // the segment stays open
+		w.mu.Lock()
+		s, failed := w.segments[len(w.segments)-1], w.err != nil
 		w.mu.Unlock()
-		if err := datasync(s.file); err != nil {
-			w.mu.Lock()
-			if w.err == nil {
-				w.err = fmt.Errorf("sync the log: %w", err)
-			}
-			w.mu.Unlock()
+		if !failed {
+			_ = w.syncNow(s) // kept in w.err
+		}
+		w.releasing.Unlock()
+		if failed {
+			return
 		}
 	}
 }

@@ -405,3 +405,49 @@ func TestSegmentsAreReused(t *testing.T) {
 		t.Errorf("%d of 12 segments were reused", reused)
 	}
 }
+
+// TestSetSync changes the policy back and forth while others append.
+func TestSetSync(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	g := w.Group(1)
+	done := make(chan error, 1)
+	const n = 300
+	// Owned by the test. Ends after n entries.
+	go func() {
+		for i := uint64(1); i <= n; i++ {
+			if err := g.StoreLog(entry(i, 1, 3000)); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	policies := []Sync{Never, EverySecond, Always}
+	for i := 0; ; i++ {
+		p := policies[i%len(policies)]
+		if err := w.SetSync(p); err != nil {
+			t.Fatal(err)
+		}
+		if w.sync() != p {
+			t.Fatalf("the policy is %d, want %d", w.sync(), p)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last, err := g.LastIndex(); last != n || err != nil {
+				t.Errorf("last index %d, %v", last, err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.SetSync(Never); err == nil {
+				t.Error("a closed log takes a policy")
+			}
+			return
+		default:
+		}
+	}
+}
