@@ -37,14 +37,21 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 		}
 		s.OK()
 	case word(sub, "PAUSE-CRON") && len(args) == 3:
-		s.Server().PauseJanitor(string(args[2]) != "0")
+		// Redis's cron closes clients and deletes expired keys.
+		paused := string(args[2]) != "0"
+		s.Server().PauseJanitor(paused)
+		for _, g := range a.Node.Groups() {
+			g.SetActiveExpire(!paused)
+		}
 		s.OK()
 	case word(sub, "DIGEST") && len(args) == 2:
 		a.debugDigest(s)
 	case word(sub, "DIGEST-VALUE"):
 		a.debugDigestValue(s, args[2:])
-	case word(sub, "RELOAD"), word(sub, "LOADAOF") && len(args) == 2:
-		a.debugReload(s)
+	case word(sub, "RELOAD"):
+		a.debugReload(s, args[2:])
+	case word(sub, "LOADAOF") && len(args) == 2:
+		a.debugReload(s, nil)
 	case word(sub, "LOG") && len(args) == 3:
 		a.Node.Log().Info("DEBUG LOG", "text", string(args[2]))
 		s.OK()
@@ -60,12 +67,6 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 		a.debugPopulate(s, args[2:])
 	case word(sub, "ERROR") && len(args) == 3:
 		s.Error(strings.NewReplacer("\r", " ", "\n", " ").Replace(string(args[2])))
-	case word(sub, "PAUSE-CRON") && len(args) == 3:
-		// What Redis's cron does to the data is to delete expired keys.
-		for _, g := range a.Node.Groups() {
-			g.SetActiveExpire(string(args[2]) == "0")
-		}
-		s.OK()
 	case word(sub, "HELP") && len(args) == 2:
 		help(s, "DEBUG",
 			"DIGEST", "    Return a digest of the dataset of the replicas on this node.",
@@ -74,13 +75,12 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			"LOADAOF", "    The same as RELOAD.",
 			"LOG <message>", "    Write <message> to the server's log.",
 			"OBJECT <key>", "    Return how the value of a key is held.",
-			"PAUSE-CRON <0|1>", "    1 stops the deletion of expired keys that nobody asks for.",
 			"POPULATE <count> [<prefix>] [<size>]", "    Write <count> strings, through the log.",
 			"PROTOCOL <type>", "    Reply with a value of a type of the protocol: string, integer, double, bignum, null, array, set, map, attrib,",
 			"    push, verbatim, true or false.",
-			"PAUSE-CRON <0|1>", "    Stop or resume the closing of idle and slow clients.",
+			"PAUSE-CRON <0|1>", "    1 stops the closing of idle and slow clients and the deletion of expired keys that nobody asks for.",
 			"QUICKLIST-PACKED-THRESHOLD <size>", "    Have elements of lists from <size> on in nodes of their own. 0: only those that no node takes.",
-			"RELOAD", "    Write the dataset of the replicas on this node as RDB and read it back.",
+			"RELOAD", "    Write the dataset of the replicas on this node as RDB and read it back. Without the options of Redis.",
 			"SET-ACTIVE-EXPIRE <0|1>", "    Turn the deletion of expired keys that nobody asks for off or on.",
 			"SLEEP <seconds>", "    Keep this connection waiting.",
 			"STRINGMATCH-LEN <length> <pattern>", "    Match <length> times the letter a against a pattern.")
@@ -128,7 +128,19 @@ func (a *Admin) debugDigestValue(s *transport.Session, keys [][]byte) {
 	}
 }
 
-func (a *Admin) debugReload(s *transport.Session) {
+// debugReload writes the dataset as RDB and reads it back. Redis can also read what
+// is in its file beside what is in memory (NOSAVE, NOFLUSH, MERGE); there is no such
+// file here, and a replica that did so would differ from the others.
+func (a *Admin) debugReload(s *transport.Session, options [][]byte) {
+	for _, o := range options {
+		switch {
+		case word(o, "NOSAVE"), word(o, "NOFLUSH"), word(o, "MERGE"):
+			s.Error("ERR DEBUG RELOAD takes no " + strings.ToUpper(string(o)) + " here: a replica can't replace its data by that of a file")
+		default:
+			s.Error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+		}
+		return
+	}
 	for _, g := range a.Node.Groups() {
 		if err := g.Reload(); err != nil {
 			s.Error("ERR Error trying to load the RDB dump: " + err.Error())
