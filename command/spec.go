@@ -37,8 +37,8 @@ var flagNames = []string{"write", "readonly", "denyoom", "admin", "pubsub", "nos
 	"stale", "skip_monitor", "skip_slowlog", "asking", "fast", "no_auth", "may_replicate", "no_async_loading",
 	"no_multi", "movablekeys", "allow_busy", "no_mandatory_keys"}
 
-// Names returns the flags' names as COMMAND INFO prints them.
-func (f Flags) Names() []string { return names(uint32(f), flagNames) }
+// Names returns the flags' names as COMMAND INFO prints them: it hides may_replicate.
+func (f Flags) Names() []string { return names(uint32(f&^MayReplicate), flagNames) }
 
 // Has reports whether all flags of g are set in f.
 func (f Flags) Has(g Flags) bool { return f&g == g }

@@ -16,7 +16,7 @@ import (
 // lost in a snapshot.
 var functionCommands = []*Command{
 	{Write: fcall, script: fcallFlagsOf, Spec: command.Spec{
-		Name: "FCALL", Arity: -3, Flags: evalFlags, ACL: command.Scripting, Keys: scriptKeys(evalRW, evalNotesRW),
+		Name: "FCALL", Arity: -3, Flags: evalFlags | command.MayReplicate, ACL: command.Scripting, Keys: scriptKeys(evalRW, evalNotesRW),
 		Group: "scripting", Since: "7.0.0", Complexity: "Depends on the function that is executed.",
 		Syntax:  "function numkeys [key ...] [arg ...]",
 		Summary: "Calls a function.",

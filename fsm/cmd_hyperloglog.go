@@ -36,7 +36,7 @@ var hyperloglogCommands = []*Command{
 }
 
 var pfcountSpec = command.Spec{
-	Name: "PFCOUNT", Arity: -2, Flags: command.ReadOnly, ACL: command.HyperLogLog,
+	Name: "PFCOUNT", Arity: -2, Flags: command.ReadOnly | command.MayReplicate, ACL: command.HyperLogLog,
 	Keys: []command.KeySpec{
 		{Flags: command.KeyRW | command.KeyAccess, Notes: "the estimate is kept in the value", Pos: 1, Last: -1, Step: 1},
 	},

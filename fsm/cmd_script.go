@@ -28,7 +28,7 @@ const (
 // script that EVAL_RO brings is not added to the cache (SCRIPT LOAD does that).
 var scriptCommands = []*Command{
 	{Write: eval, script: evalFlagsOf, Spec: command.Spec{
-		Name: "EVAL", Arity: -3, Flags: evalFlags, ACL: command.Scripting, Keys: scriptKeys(evalRW, evalNotesRW),
+		Name: "EVAL", Arity: -3, Flags: evalFlags | command.MayReplicate, ACL: command.Scripting, Keys: scriptKeys(evalRW, evalNotesRW),
 		Group: "scripting", Since: "2.6.0", Complexity: scriptComplexity,
 		Syntax:  "script numkeys [key ...] [arg ...]",
 		Summary: "Runs a Lua script.",
@@ -40,7 +40,7 @@ var scriptCommands = []*Command{
 		Summary: "Runs a Lua script that only reads.",
 	}},
 	{Write: evalsha, script: evalshaFlagsOf, Spec: command.Spec{
-		Name: "EVALSHA", Arity: -3, Flags: evalFlags, ACL: command.Scripting, Keys: scriptKeys(evalRW, ""),
+		Name: "EVALSHA", Arity: -3, Flags: evalFlags | command.MayReplicate, ACL: command.Scripting, Keys: scriptKeys(evalRW, ""),
 		Group: "scripting", Since: "2.6.0", Complexity: scriptComplexity,
 		Syntax:  "sha1 numkeys [key ...] [arg ...]",
 		Summary: "Runs a cached Lua script.",

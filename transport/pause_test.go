@@ -35,6 +35,25 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// TestPausedCommands: what may write waits, whatever it is called.
+func TestPausedCommands(t *testing.T) {
+	srv, _, addr := plainServer(t)
+	query(t, addr, "client pause 100000 write")
+	commands := []string{"set k v", "pfcount k", "publish x y", "spublish x y", "eval 'return1' 0", "evalsha x 0", "fcall f 0"}
+	for i, line := range commands {
+		dial(t, addr).send(line)
+		eventually(t, line+" waits", func() bool { return srv.Stats().Paused == int64(i+1) })
+	}
+	for _, line := range []string{"get k", "evalsha_ro x 0", "fcall_ro f 0", "ping"} {
+		query(t, addr, line)
+	}
+	if n := srv.Stats().Paused; n != int64(len(commands)) {
+		t.Errorf("%d sessions wait, want %d", n, len(commands))
+	}
+	query(t, addr, "client unpause")
+	eventually(t, "the pause has ended", func() bool { return srv.Stats().Paused == 0 })
+}
+
 // TestPausedSession has one session wait and another end its pause.
 func TestPausedSession(t *testing.T) {
 	srv, _, addr := plainServer(t)

@@ -12,13 +12,13 @@ import (
 type policy int
 
 const (
-	exact     policy = iota
-	unordered        // the same members in any order
-	pairs            // the same pairs of members in any order
-	timeLeft         // times may differ by the time between two calls
-	timesInside      // the same, but for such times in a reply about a stream
-	payload          // see agreeOwn
-	sticky           // see agreeOwn
+	exact       policy = iota
+	unordered          // the same members in any order
+	pairs              // the same pairs of members in any order
+	timeLeft           // times may differ by the time between two calls
+	timesInside        // the same, but for such times in a reply about a stream
+	payload            // see agreeOwn
+	sticky             // see agreeOwn
 
 	// The policies below need the servers to themselves: they ask and change
 	// more than the one command. See alone.
