@@ -42,7 +42,12 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 		}
 		s.OK()
 	case word(sub, "PAUSE-CRON") && len(args) == 3:
-		s.Server().PauseJanitor(string(args[2]) != "0")
+		// Redis's cron closes clients and deletes expired keys.
+		paused := string(args[2]) != "0"
+		s.Server().PauseJanitor(paused)
+		for _, g := range a.Node.Groups() {
+			g.SetActiveExpire(!paused)
+		}
 		s.OK()
 	case word(sub, "DIGEST") && len(args) == 2:
 		a.debugDigest(s)
@@ -76,7 +81,7 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			"POPULATE <count> [<prefix>] [<size>]", "    Write <count> strings, through the log.",
 			"PROTOCOL <type>", "    Reply with a value of a type of the protocol: string, integer, double, bignum, null, array, set, map, attrib,",
 			"    push, verbatim, true or false.",
-			"PAUSE-CRON <0|1>", "    Stop or resume the closing of idle and slow clients.",
+			"PAUSE-CRON <0|1>", "    1 stops the closing of idle and slow clients and the deletion of expired keys that nobody asks for.",
 			"QUICKLIST-PACKED-THRESHOLD <size>", "    Have elements of lists from <size> on in nodes of their own. 0: only those that no node takes.",
 			"RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "    Write the dataset of the replicas on this node as RDB and read it back.",
 			"    NOFLUSH without MERGE is an error if there is any.",
