@@ -12,14 +12,15 @@ import (
 // the system: a full collection, and pages that have to be faulted in again
 // when load returns, while there is time for both.
 
-// quietSeconds is how long little must have been allocated.
-const quietSeconds = 2
+// quietSeconds is how long little must have been allocated: a load with short
+// breaks keeps its room.
+const quietSeconds = 20
 
 // returnMemory looks once a second until stop closes.
 func returnMemory(stop <-chan struct{}) {
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"},
 		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
-	var h heapWatch
+	h := heapWatch{patience: quietSeconds}
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {
@@ -37,6 +38,7 @@ func returnMemory(stop <-chan struct{}) {
 
 // heapWatch decides when room goes back.
 type heapWatch struct {
+	patience int    // seconds of quiet
 	last     uint64 // bytes allocated since the start, a second ago
 	returned uint64 // and when room was last given back
 	quiet    int    // seconds
@@ -53,7 +55,7 @@ func (h *heapWatch) second(allocated, live, held uint64) bool {
 		h.quiet = 0
 	}
 	h.last = allocated
-	if h.quiet < quietSeconds || held < live+live/4+some || allocated-h.returned < some {
+	if h.quiet < h.patience || held < live+live/4+some || allocated-h.returned < some {
 		return false
 	}
 	h.returned = allocated

@@ -6,7 +6,7 @@ import "testing"
 // not for nothing.
 func TestHeapWatch(t *testing.T) {
 	const mb = 1 << 20
-	var h heapWatch
+	h := heapWatch{patience: 2}
 	for i, s := range []struct {
 		allocated, live, held uint64
 		want                  bool
