@@ -1,6 +1,8 @@
 package compat
 
 import (
+	"crypto/sha1"
+	"encoding/hex"
 	"strconv"
 	"strings"
 )
@@ -127,6 +129,9 @@ func (g *Generator) word(w string) []string {
 		return g.weights()
 	case "S":
 		return one(pick(g, scripts))
+	case "H": // the name of a script that may have been loaded
+		sum := sha1.Sum([]byte(pick(g, scripts)))
+		return one(hex.EncodeToString(sum[:]))
 	case "L":
 		return one(pick(g, libraries))
 	}

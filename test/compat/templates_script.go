@@ -5,7 +5,7 @@ package compat
 // EVAL_RO caches in Redis and not here.
 func init() {
 	templates["script"] = []string{
-		"EVAL %S %# [%v] [%i]", "EVAL %S %# %v %f", "EVAL %S 0", "EVAL %S %# %m %d %v", "EVALSHA %v %#", "EVAL_RO %S %# [%v]",
+		"EVAL %S %# [%v] [%i]", "EVAL %S %# %v %f", "EVAL %S 0", "EVAL %S %# %m %d %v", "EVALSHA %v %#", "EVALSHA %H %# [%v]", "EVALSHA %H 0", "EVALSHA_RO %H %#", "EVAL_RO %S %# [%v]",
 		"SCRIPT LOAD %S", "SCRIPT EXISTS %v",
 		"SCRIPT FLUSH [SYNC|ASYNC|NOW]", "SCRIPT KILL", "SCRIPT NOSUCH",
 		"FUNCTION LOAD [REPLACE] %L", "FUNCTION LOAD REPLACE %L", "FCALL (f1|f2|f3|F1) %# [%v] [%i]", "FCALL_RO (f1|f2|f3) %# [%v]",
