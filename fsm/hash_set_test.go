@@ -127,6 +127,8 @@ func TestCollectionsOnRedis(t *testing.T) {
 			set.setLimit("hash-max-listpack-entries", "8")
 		}
 		now := int64(scriptTime)
+		p.setTime(now)
+		redis.setTime(now) // it still has the time at which the last round ended
 		for range 300 {
 			if r.IntN(20) == 0 {
 				// Even steps and odd expiries: Redis still serves a key in the very
