@@ -23,6 +23,16 @@ func (m *Machine) scriptNeedsMemory(op *Op) bool {
 	return ok && f&(lua.Compat|lua.AllowOOM|lua.NoWrites) == 0
 }
 
+// OnlyReads reports whether a command runs a script whose flags say that it
+// doesn't write. The number of arguments must fit the command.
+func (m *Machine) OnlyReads(cmd *Command, args [][]byte) bool {
+	if cmd.script == nil {
+		return false
+	}
+	f, ok := cmd.script(m, args)
+	return ok && f&lua.NoWrites != 0
+}
+
 func evalFlagsOf(_ *Machine, args [][]byte) (lua.Flags, bool) {
 	return lua.ScriptFlags(string(args[1]))
 }

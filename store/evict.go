@@ -168,6 +168,14 @@ func (g *Group) OutOfMemory() bool {
 	return !g.broken && g.machine.OutOfMemory(limit)
 }
 
+// OnlyReads reports whether a command runs a script whose flags say that it
+// doesn't write.
+func (g *Group) OnlyReads(cmd *fsm.Command, args [][]byte) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return !g.broken && g.machine.OnlyReads(cmd, args)
+}
+
 // refused answers a unit that certainly will be refused for want of memory, so
 // that it takes no place in the log, and reports whether it has.
 func (g *Group) refused(u *fsm.Unit) bool {

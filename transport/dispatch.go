@@ -62,7 +62,7 @@ func (s *Session) resolve(args [][]byte) {
 		return
 	}
 	if !s.tx.open || !queued(node) {
-		if s.waitPause(node); s.killed.Load() {
+		if s.waitPause(node, args); s.killed.Load() {
 			return
 		}
 	}

@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm"
 )
 
 // pause is what CLIENT PAUSE asked for. Safe for concurrent use.
 type pause struct {
+	on atomic.Bool // false: there is none, which is all that commands look at
+
 	mu    sync.Mutex
 	until time.Time
 	all   bool          // reads too
@@ -31,6 +35,7 @@ func (p *pause) begin(until time.Time, all bool) {
 	p.signal()
 	p.until, p.all = until, all
 	p.ended = make(chan struct{})
+	p.on.Store(true)
 }
 
 func (p *pause) end() {
@@ -38,6 +43,7 @@ func (p *pause) end() {
 	defer p.mu.Unlock()
 	p.until, p.all = time.Time{}, false
 	p.signal()
+	p.on.Store(false)
 }
 
 func (p *pause) signal() {
@@ -52,15 +58,22 @@ func (p *pause) signal() {
 func (p *pause) left(writes bool) (time.Duration, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.until.IsZero() || !p.all && !writes {
+	left := time.Until(p.until)
+	if left <= 0 {
+		p.on.Store(false)
+	}
+	if left <= 0 || !p.all && !writes {
 		return 0, nil
 	}
-	return time.Until(p.until), p.ended
+	return left, p.ended
 }
 
 // Paused reports whether clients' writes are held back: nothing shall change
 // then, so nothing expires or is evicted either.
 func (s *Server) Paused() bool {
+	if !s.pause.on.Load() {
+		return false
+	}
 	left, _ := s.pause.left(true)
 	return left > 0
 }
@@ -70,8 +83,12 @@ const pauseLook = 100 * time.Millisecond
 
 // waitPause waits while the command is paused. What came before it is answered
 // first.
-func (s *Session) waitPause(node *Node) {
-	left, ended := s.srv.pause.left(s.mayWrite(node.Spec))
+func (s *Session) waitPause(node *Node, args [][]byte) {
+	if !s.srv.pause.on.Load() {
+		return
+	}
+	writes := s.mayWrite(node, args)
+	left, ended := s.srv.pause.left(writes)
 	if left <= 0 {
 		return
 	}
@@ -90,25 +107,42 @@ func (s *Session) waitPause(node *Node) {
 		case <-t.C:
 		}
 		t.Stop()
-		left, ended = s.srv.pause.left(s.mayWrite(node.Spec))
+		left, ended = s.srv.pause.left(writes)
 	}
 	s.begin()
 }
 
 // mayWrite reports whether a command changes data or may have to be passed on:
-// EXEC does if a command of its transaction does.
-func (s *Session) mayWrite(spec *command.Spec) bool {
-	if spec.Flags&(command.Write|command.MayReplicate) != 0 {
-		return true
+// EXEC does if a command of its transaction does, and a script unless its flags
+// say that it doesn't.
+func (s *Session) mayWrite(node *Node, args [][]byte) bool {
+	if node.Spec.Flags&(command.Write|command.MayReplicate) != 0 {
+		return node.Spec.Group != "scripting" || !s.onlyReads(node, args)
 	}
-	if spec.Name == "EXEC" && spec.Parent() == nil {
+	if node.Spec.Name == "EXEC" && node.Spec.Parent() == nil {
 		for i := range s.tx.queue {
-			if s.tx.queue[i].node.Spec.Flags&(command.Write|command.MayReplicate) != 0 {
+			if q := &s.tx.queue[i]; s.mayWrite(q.node, q.args) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// onlyReads reports whether a command runs a script whose flags say that it
+// doesn't write, as far as the node's own replica knows the script.
+func (s *Session) onlyReads(node *Node, args [][]byte) bool {
+	router, slot := s.srv.opts.Router, -1
+	if node.Item.Data == nil {
+		return false
+	}
+	if router.Cluster() {
+		slot, _ = keySlot(node.Spec, args)
+	}
+	g, ok := router.Local(max(slot, 0)).(interface {
+		OnlyReads(cmd *fsm.Command, args [][]byte) bool
+	})
+	return ok && g.OnlyReads(node.Item.Data, args)
 }
 
 // clientPause implements CLIENT PAUSE timeout [WRITE | ALL].
