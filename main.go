@@ -113,7 +113,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	adm.Node = n
 	clients = transport.New(transport.Options{Router: router{n}, Table: transport.NewTable(adm.Commands()...),
 		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(),
-		Spread: n.Spread, Serves: n.Serves, Logger: log.Named("clients")})
+		Spread: n.Spread, Serves: n.Serves, Source: source{n}, ReplID: adm.RunID, Logger: log.Named("clients")})
 	putLimitsInForce(cfg, n)
 	syncAsConfigured(cfg, n)
 	evictInTime(cfg, n)

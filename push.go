@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/node"
 	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/transport"
@@ -30,6 +31,7 @@ func (l *listener) attach(o *node.Options) {
 			s := l.srv.Load()
 			return s != nil && s.Paused()
 		}
+		g.Feed = l
 	}
 	o.OnMove = func() {
 		if s := l.srv.Load(); s != nil {
@@ -40,6 +42,28 @@ func (l *listener) attach(o *node.Options) {
 		if s := l.srv.Load(); s != nil {
 			s.Publish(channel, payload)
 		}
+	}
+}
+
+// Wanted implements store.Feed.
+func (l *listener) Wanted() (db int, wanted bool) {
+	if s := l.srv.Load(); s != nil {
+		return s.EffectsWanted()
+	}
+	return -1, false
+}
+
+// Effects implements store.Feed.
+func (l *listener) Effects(g *store.Group, e fsm.Effects) {
+	if s := l.srv.Load(); s != nil {
+		s.Effects(g, e)
+	}
+}
+
+// Lost implements store.Feed.
+func (l *listener) Lost(g *store.Group) {
+	if s := l.srv.Load(); s != nil {
+		s.EffectsLost(g)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -176,13 +177,18 @@ func clientLimits(cfg *config.Config) *transport.Limits {
 		l.OutputSoft.Store(normal.Soft)
 		l.OutputSoftSecs.Store(normal.SoftSeconds)
 		pubsub := s.ClientOutputBufferLimit[config.OutputPubSub]
+		replica := s.ClientOutputBufferLimit[config.OutputReplica]
+		l.ReplicaHard.Store(replica.Hard)
+		l.ReplicaSoft.Store(replica.Soft)
+		l.ReplicaSoftSecs.Store(replica.SoftSeconds)
+		l.ReplicaPing.Store(s.ReplPingReplicaPeriod)
 		l.PubSubHard.Store(pubsub.Hard)
 		l.PubSubSoft.Store(pubsub.Soft)
 		l.PubSubSoftSecs.Store(pubsub.SoftSeconds)
 	}
 	set(cfg.Current())
 	for _, name := range []string{"maxclients", "proto-max-bulk-len", "client-query-buffer-limit", "timeout",
-		"tcp-keepalive", "protected-mode", "client-output-buffer-limit"} {
+		"tcp-keepalive", "protected-mode", "client-output-buffer-limit", "repl-ping-replica-period"} {
 		cfg.OnChange(name, set)
 	}
 	return l
@@ -216,6 +222,13 @@ func (r router) Led() []transport.Group {
 		out[i] = g
 	}
 	return out
+}
+
+// source adapts a node to what sessions that follow it need.
+type source struct{ n *node.Node }
+
+func (s source) Follow(begin func(transport.Group)) (io.ReadCloser, int64, error) {
+	return s.n.Follow(func(g *store.Group) { begin(g) })
 }
 
 // observer adapts the counters to what sessions tell.

@@ -185,7 +185,7 @@ func infoStats(a *Admin, s *transport.Session, f *fields) {
 	f.add("total_net_input_bytes", st.InputBytes)
 	f.add("total_net_output_bytes", st.OutputBytes)
 	f.add("rejected_connections", st.Rejected)
-	f.add("sync_full", 0)
+	f.add("sync_full", s.Server().Replication().Synced)
 	f.add("sync_partial_ok", 0)
 	f.add("sync_partial_err", 0)
 	f.add("expired_keys", expired)
@@ -209,22 +209,22 @@ func infoStats(a *Admin, s *transport.Session, f *fields) {
 
 // infoReplication tells the role in Redis's terms: a node that serves a group
 // is a master; whether it has followers is in the section Quorate.
-func infoReplication(a *Admin, _ *transport.Session, f *fields) {
+func infoReplication(a *Admin, s *transport.Session, f *fields) {
 	f.add("role", "master")
-	f.add("connected_slaves", 0)
+	r := s.Server().Replication()
+	f.add("connected_slaves", len(r.Replicas))
+	for i, c := range r.Replicas {
+		state := "wait_bgsave"
+		if c.Online {
+			state = "online"
+		}
+		f.add(fmt.Sprintf("slave%d", i), fmt.Sprintf("ip=%s,port=%d,state=%s,offset=%d,lag=%d", c.IP, c.Port, state, c.Offset, c.Lag))
+	}
 	f.add("master_failover_state", "no-failover")
 	f.add("master_replid", a.RunID)
-	f.add("master_repl_offset", a.offset())
+	f.add("master_repl_offset", r.Offset)
 	f.add("second_repl_offset", -1)
 	f.add("repl_backlog_active", 0)
-}
-
-// offset is the sum of the applied indexes: it grows with every entry.
-func (a *Admin) offset() (sum uint64) {
-	for _, g := range a.Node.Groups() {
-		sum += g.Raft().AppliedIndex
-	}
-	return sum
 }
 
 func infoCPU(_ *Admin, _ *transport.Session, f *fields) {

@@ -9,7 +9,7 @@ import (
 )
 
 // replicationCommands are the commands of Redis's own replication, whose place
-// Raft takes: ROLE answers for it, the others are refused.
+// Raft takes within a cluster. A server outside may follow; this one never does.
 func (a *Admin) replicationCommands() []*transport.Command {
 	const flags = command.Admin | command.NoScript
 	cmd := func(name string, arity int, f command.Flags, since, complexity, syntax, summary string, run func(*transport.Session, [][]byte)) *transport.Command {
@@ -23,21 +23,34 @@ func (a *Admin) replicationCommands() []*transport.Command {
 		role,
 		cmd("REPLICAOF", 3, flags|command.Stale|command.NoAsyncLoading, "5.0.0", "O(1)", hosts, "Refused, but for NO ONE.", a.replicaof),
 		cmd("SLAVEOF", 3, flags|command.Stale|command.NoAsyncLoading, "1.0.0", "O(1)", hosts, "Refused, but for NO ONE.", a.replicaof),
-		cmd("PSYNC", -3, flags|command.NoAsyncLoading|command.NoMulti, "2.8.0", "", "replicationid offset", "Refused.", noReplication),
-		cmd("SYNC", 1, flags|command.NoAsyncLoading|command.NoMulti, "1.0.0", "", "", "Refused.", noReplication),
-		cmd("REPLCONF", -1, flags|command.Loading|command.Stale|command.AllowBusy, "3.0.0", "O(1)", "", "Refused.", noReplication),
+		cmd("PSYNC", -3, flags|command.NoAsyncLoading|command.NoMulti, "2.8.0", "", "replicationid offset", "Sends the state and then the stream of changes.", transport.PSync),
+		cmd("SYNC", 1, flags|command.NoAsyncLoading|command.NoMulti, "1.0.0", "", "", "Sends the state and then the stream of changes.", transport.Sync),
+		cmd("REPLCONF", -1, flags|command.Loading|command.Stale|command.AllowBusy, "3.0.0", "O(1)", "", "Is how replicas tell about themselves.", transport.ReplConf),
 		cmd("FAILOVER", -1, flags|command.Stale, "6.2.0", "O(1)", "[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]", "Refused: Raft elects leaders.", failover),
 		a.migrateCommand(),
 	}
 }
 
-// role answers as a master without replicas, in the terms that INFO uses: a
-// node that serves leads a group, and its followers speak Raft.
+// role answers as a master with the replicas that follow by SYNC, in the terms
+// that INFO uses: a node that serves leads a group, and its followers speak Raft.
 func (a *Admin) role(s *transport.Session, _ [][]byte) {
 	s.Array(3)
 	s.BulkString("master")
-	s.Int(int64(a.offset()))
-	s.Array(0)
+	r := s.Server().Replication()
+	s.Int(r.Offset)
+	online := r.Replicas[:0]
+	for _, c := range r.Replicas {
+		if c.Online {
+			online = append(online, c)
+		}
+	}
+	s.Array(len(online))
+	for _, c := range online {
+		s.Array(3)
+		s.BulkString(c.IP)
+		s.BulkString(strconv.Itoa(c.Port))
+		s.BulkString(strconv.FormatInt(c.Offset, 10))
+	}
 }
 
 func (a *Admin) replicaof(s *transport.Session, args [][]byte) {
@@ -49,10 +62,6 @@ func (a *Admin) replicaof(s *transport.Session, args [][]byte) {
 	default:
 		s.Error("ERR REPLICAOF is not supported: replicas are the members of a Raft group, see quorate-initial-nodes")
 	}
-}
-
-func noReplication(s *transport.Session, _ [][]byte) {
-	s.Error("ERR Redis replication is not supported: replicas are the members of a Raft group")
 }
 
 func failover(s *transport.Session, args [][]byte) {

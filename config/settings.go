@@ -62,6 +62,8 @@ type Settings struct {
 	NotifyKeyspaceEvents string // classes of events, A already for all of its letters
 	TrackingTableMaxKeys int64
 
+	ReplPingReplicaPeriod int64 // seconds
+
 	// Encodings of small values.
 	HashMaxListpackEntries int64
 	HashMaxListpackValue   int64 // bytes

@@ -71,6 +71,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 			m.runOp(&o.op, nobody, nil, seed, last)
 		} else if o.watch < 0 || uint64(o.watch) == last {
 			m.runTx(o.tx, o.slot, nobody, seed)
+			m.endStep()
 		}
 	}
 	m.review()
@@ -94,10 +95,14 @@ func (m *Machine) expireDue(budget int) {
 			return
 		}
 		m.expire(db, slot, key)
+		m.endStep()
 	}
 }
 
 func (m *Machine) runOp(op *Op, reply *resp.Writer, w *Waiter, seed *Rand, last uint64) {
+	if m.feed != nil {
+		defer m.feed.end()
+	}
 	switch {
 	case op.Tx != nil:
 		// The same test as on the other replicas, which only have the index.
@@ -157,7 +162,7 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
 	if op.Before != nil {
 		op.Before()
 	}
-	call := WriteCall{ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w, nested: op.Nested}}
+	call := WriteCall{ReadCall: ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w, nested: op.Nested}}
 	if op.Cmd.Write == nil {
 		// A read draws from its own numbers: replicas that only see the
 		// writes must be at the same place in the entry's.
@@ -169,7 +174,7 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
 		if m.skip[Poison{m.index, m.step}] {
 			reply.Error(errPoison)
 		} else {
-			op.Cmd.Write(&call)
+			m.runWrite(&call, op.Cmd)
 		}
 		m.ks.Settle()
 	}

@@ -120,6 +120,7 @@ func (c *ReadCall) findKind(key []byte, kind keyspace.Kind) (*keyspace.Entry, bo
 // the digest, modified for WATCH, notify for keyspace notifications.
 type WriteCall struct {
 	ReadCall
+	fed bool // the handler has said what its effects are: see feed.go
 }
 
 // modify returns the entry of key, ready to be changed in place, or nil if it is

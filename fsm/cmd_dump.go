@@ -159,6 +159,7 @@ func restoreValue(c *WriteCall) {
 	if at != 0 && at <= c.now {
 		if replaced {
 			c.changed('g', "del", key)
+			c.propagate([]byte("DEL"), key)
 		}
 		c.OK()
 		return

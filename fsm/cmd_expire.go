@@ -110,20 +110,24 @@ func (c *WriteCall) expireKey(name string, seconds bool, base int64) {
 		c.Int(0)
 		return
 	}
-	c.expireOrDelete(key, at)
+	c.expireOrDelete(key, at, c.Args[3:])
 	c.Int(1)
 }
 
 // expireOrDelete sets the expiry of a key that exists, or deletes it if the
-// expiry is past.
-func (c *WriteCall) expireOrDelete(key []byte, at int64) {
+// expiry is past. The options are those of an EXPIRE.
+func (c *WriteCall) expireOrDelete(key []byte, at int64, options [][]byte) {
 	if at <= c.now {
 		c.remove(key)
 		c.changed('g', "del", key)
+		c.propagate([]byte("DEL"), key)
 		return
 	}
 	c.expireAt(key, at)
 	c.changed('g', "expire", key)
+	if c.feeding() {
+		c.propagate(append([][]byte{[]byte("PEXPIREAT"), key, strconv.AppendInt(nil, at, 10)}, options...)...)
+	}
 }
 
 // expireOptions are conditions on the expiry that a key has already.

@@ -74,5 +74,6 @@ func hincrbyfloat(c *WriteCall) {
 	}
 	h.Set(c.Args[2], sum, c.Limits())
 	c.changed('h', "hincrbyfloat", c.Args[1])
+	c.propagate([]byte("HSET"), c.Args[1], c.Args[2], sum)
 	c.Bulk(sum)
 }

@@ -105,6 +105,7 @@ func (c *WriteCall) blockingPop(end listEnd) {
 			c.Bulk(key)
 			c.Bulk(end.pop(l, buf[:0]))
 			c.shrunk('l', end.popEvent(), key, l.Len())
+			c.propagate(end.popName(), key)
 			return
 		}
 	}
@@ -156,7 +157,14 @@ func (c *WriteCall) blockingMove(w Wait, from, to listEnd) {
 	if src, ok := c.modifyList(c.Args[1]); !ok || src == nil && c.wait(w) {
 		return
 	}
-	c.moveElement(from, to)
+	if !c.moveElement(from, to) {
+		return
+	}
+	if len(c.Args) == 4 {
+		c.propagate([]byte("RPOPLPUSH"), c.Args[1], c.Args[2])
+	} else {
+		c.propagate([]byte("LMOVE"), c.Args[1], c.Args[2], c.Args[3], c.Args[4])
+	}
 }
 
 func blmpopWait(c *ReadCall) (Wait, bool) {

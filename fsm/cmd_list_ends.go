@@ -1,6 +1,10 @@
 package fsm
 
-import "github.com/quorate/quorate/fsm/keyspace"
+import (
+	"strconv"
+
+	"github.com/quorate/quorate/fsm/keyspace"
+)
 
 // listEnd is one end of a list.
 type listEnd bool
@@ -52,6 +56,13 @@ func (e listEnd) popEvent() string {
 		return "lpop"
 	}
 	return "rpop"
+}
+
+func (e listEnd) popName() []byte {
+	if e == leftEnd {
+		return []byte("LPOP")
+	}
+	return []byte("RPOP")
 }
 
 // lpush implements LPUSH key element [element ...]: the last one given ends up
@@ -183,20 +194,21 @@ func lmove(c *WriteCall) {
 // moveElement is what the two have in common.
 //
 // Source: Redis 7.0 docs for LMOVE. Source and destination may be the same
-// list, which it rotates. Reply: the element, or null if there is no source.
-func (c *WriteCall) moveElement(from, to listEnd) {
+// list, which it rotates. Reply: the element, or null if there is no source. It
+// reports whether there was something to move.
+func (c *WriteCall) moveElement(from, to listEnd) bool {
 	source, destination := c.Args[1], c.Args[2]
 	src, ok := c.modifyList(source)
 	if !ok {
-		return
+		return false
 	}
 	if src == nil {
 		c.Null()
-		return
+		return false
 	}
 	dst, ok := c.modifyList(destination)
 	if !ok {
-		return
+		return false
 	}
 	if dst == nil {
 		dst = c.createList(destination)
@@ -207,6 +219,7 @@ func (c *WriteCall) moveElement(from, to listEnd) {
 	c.changed('l', to.pushEvent(), destination)
 	c.Bulk(value)
 	c.shrunk('l', from.popEvent(), source, src.Len())
+	return true
 }
 
 // lmpop implements LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count].
@@ -268,7 +281,11 @@ func (c *WriteCall) popFirst(p manyPop) bool {
 		if l != nil {
 			c.Array(2)
 			c.Bulk(key)
+			n := min(p.count, int64(l.Len()))
 			c.popMany(p.end, key, l, p.count)
+			if c.feeding() {
+				c.propagate(p.end.popName(), key, strconv.AppendInt(nil, n, 10))
+			}
 			return true
 		}
 	}

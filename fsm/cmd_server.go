@@ -49,6 +49,7 @@ func flushdb(c *WriteCall) {
 	if c.flushMode() {
 		c.flush(c.DB)
 		c.m.tellReplaced()
+		c.propagateAlways()
 		c.OK()
 	}
 }
@@ -62,6 +63,7 @@ func flushall(c *WriteCall) {
 		c.flush(db)
 	}
 	c.m.tellReplaced()
+	c.propagateAlways()
 	c.OK()
 }
 

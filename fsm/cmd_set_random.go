@@ -76,18 +76,51 @@ func spop(c *WriteCall) {
 		return
 	}
 	s := e.Set()
+	out := popped{c: c, key: key}
+	if withCount && count >= int64(s.Len()) {
+		c.propagate([]byte("DEL"), key)
+		out.c = nil
+	}
 	k := int(min(count, int64(s.Len())))
 	if withCount {
 		c.Set(k)
 	}
 	switch {
 	case popsEach(s, k):
-		c.popEach(s, k)
+		c.popEach(s, k, &out)
 	default:
-		s = c.popMost(s, k)
+		s = c.popMost(s, k, &out)
 		e.Value = keyspace.NewSetValue(s)
 	}
+	out.flush()
 	c.shrunk('s', "spop", key, s.Len())
+}
+
+// popped turns the members that SPOP has removed into SREMs of up to popBatch
+// members each.
+type popped struct {
+	c       *WriteCall // nil: nothing is noted
+	key     []byte
+	members [][]byte
+}
+
+const popBatch = 1024
+
+func (p *popped) add(member []byte) {
+	if p.c == nil || !p.c.feeding() {
+		return
+	}
+	p.members = append(p.members, append([]byte(nil), member...))
+	if len(p.members) == popBatch {
+		p.flush()
+	}
+}
+
+func (p *popped) flush() {
+	if len(p.members) > 0 {
+		p.c.propagate(append([][]byte{[]byte("SREM"), p.key}, p.members...)...)
+		p.members = p.members[:0]
+	}
 }
 
 const (
@@ -110,17 +143,18 @@ func popsEach(s *keyspace.Set, k int) bool {
 }
 
 // popEach removes and replies k members, one by one.
-func (c *WriteCall) popEach(s *keyspace.Set, k int) {
+func (c *WriteCall) popEach(s *keyspace.Set, k int, out *popped) {
 	var scratch listpack.Scratch
 	for range k {
 		member := s.At(c.rand.IntN(s.Len()), &scratch)
 		c.Bulk(member)
+		out.add(member)
 		s.Remove(member)
 	}
 }
 
 // popMost replies k members and returns a set of the others.
-func (c *WriteCall) popMost(s *keyspace.Set, k int) *keyspace.Set {
+func (c *WriteCall) popMost(s *keyspace.Set, k int, out *popped) *keyspace.Set {
 	stays := make([]bool, s.Len())
 	c.rand.sample(len(stays), len(stays)-k, func(i int) { stays[i] = true })
 	kept, i := &keyspace.Set{}, 0
@@ -129,6 +163,7 @@ func (c *WriteCall) popMost(s *keyspace.Set, k int) *keyspace.Set {
 			kept.Add(member, c.Limits())
 		} else {
 			c.Bulk(member)
+			out.add(member)
 		}
 		i++
 		return true

@@ -1,6 +1,8 @@
 package fsm
 
 import (
+	"strconv"
+
 	"github.com/quorate/quorate/fsm/keyspace"
 )
 
@@ -21,6 +23,7 @@ const (
 type addOptions struct {
 	trims      bool
 	trim       keyspace.StreamTrim
+	trimAt     int // argument with its threshold
 	noMkStream bool
 	idAt       int      // argument with the ID; that behind the last if there is none
 	id         streamID // XADD's, if it is not auto
@@ -52,6 +55,7 @@ options:
 				i++
 			}
 			i++
+			o.trimAt = i
 			if !c.threshold(i, &o.trim) {
 				return o, false
 			}
@@ -168,6 +172,30 @@ func xadd(c *WriteCall) {
 	if o.trims && s.Trim(o.trim) > 0 {
 		c.notify('t', "xtrim", key)
 	}
+	if c.feeding() {
+		args := c.trimmedArgs(s, &o)
+		args[o.idAt] = id.Append(nil)
+		c.propagate(args...)
+	}
+}
+
+// trimmedArgs returns a copy of the arguments of XADD or XTRIM in which an
+// approximate trimming, which depends on how a stream lies in memory, is the exact one
+// that it came to.
+func (c *WriteCall) trimmedArgs(s *keyspace.Stream, o *addOptions) [][]byte {
+	args := append([][]byte(nil), c.Args...)
+	if o.trims && o.trim.Approx {
+		args[o.trimAt-1] = []byte("=")
+		switch {
+		case !o.trim.ByID:
+			args[o.trimAt] = strconv.AppendInt(nil, int64(s.Len()), 10)
+		case s.Len() == 0:
+			args[o.trimAt] = keyspace.MaxStreamID.Append(nil)
+		default:
+			args[o.trimAt] = s.FirstID().Append(nil)
+		}
+	}
+	return args
 }
 
 // newID returns the ID of the entry that XADD adds, or the text of an error.
@@ -210,6 +238,9 @@ func xtrim(c *WriteCall) {
 	}
 	if removed > 0 {
 		c.changed('t', "xtrim", c.Args[1])
+		if c.feeding() {
+			c.propagate(c.trimmedArgs(s, &o)...)
+		}
 	}
 	c.Int(removed)
 }

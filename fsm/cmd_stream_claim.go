@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/quorate/quorate/fsm/keyspace"
 )
@@ -81,7 +82,9 @@ func xclaim(c *WriteCall) {
 	if !ok {
 		return
 	}
-	if cl.g.LastID.Less(lastID) {
+	c.propagateNothing()
+	further := cl.g.LastID.Less(lastID)
+	if further {
 		cl.g.LastID = lastID
 		c.changedQuietly(c.Args[1])
 	}
@@ -91,7 +94,29 @@ func xclaim(c *WriteCall) {
 			n++
 		}
 	}
+	if further && n == 0 {
+		c.propagateGroupID(c.Args[1], cl.g)
+	}
 	c.InsertArray(mark, n)
+}
+
+// propagateClaim notes that an entry is pending for a consumer, or with one that
+// has been deleted that it isn't pending any more.
+func (c *WriteCall) propagateClaim(key []byte, g *keyspace.StreamGroup, consumer string, id keyspace.StreamID, p *keyspace.StreamPending) {
+	if !c.feeding() {
+		return
+	}
+	c.propagate([]byte("XCLAIM"), key, []byte(g.Name()), []byte(consumer), []byte("0"), id.Append(nil),
+		[]byte("TIME"), strconv.AppendInt(nil, p.Time, 10), []byte("RETRYCOUNT"), strconv.AppendInt(nil, p.Count, 10),
+		[]byte("FORCE"), []byte("JUSTID"), []byte("LASTID"), g.LastID.Append(nil))
+}
+
+// propagateGroupID notes how far a group has read.
+func (c *WriteCall) propagateGroupID(key []byte, g *keyspace.StreamGroup) {
+	if c.feeding() {
+		c.propagate([]byte("XGROUP"), []byte("SETID"), key, []byte(g.Name()), g.LastID.Append(nil),
+			[]byte("ENTRIESREAD"), strconv.AppendInt(nil, g.Read, 10))
+	}
 }
 
 // claimOptions parses the options of XCLAIM from argument i on, or writes the error.
@@ -138,6 +163,7 @@ func (c *WriteCall) claimOne(cl *claim, id keyspace.StreamID) bool {
 	p := cl.g.Find(id)
 	if !cl.s.Has(id) {
 		if p != nil {
+			c.propagateClaim(c.Args[1], cl.g, string(c.Args[3]), id, p)
 			cl.g.Ack(id)
 			c.changedQuietly(c.Args[1])
 		}
@@ -170,6 +196,7 @@ func (c *WriteCall) claimOne(cl *claim, id keyspace.StreamID) bool {
 	} else {
 		c.replyOne(cl.s, id)
 	}
+	c.propagateClaim(c.Args[1], cl.g, cl.consumer.Name(), id, p)
 	c.changedQuietly(c.Args[1])
 	return true
 }
@@ -223,13 +250,15 @@ func xautoclaim(c *WriteCall) {
 	}
 	cl.minIdle, cl.justID, cl.retries, cl.time = max(minIdle, 0), justID, -1, c.now
 
+	c.propagateNothing()
 	c.Array(3)
 	head, n := c.Mark(), 0
 	var gone []keyspace.StreamID
-	id, _, more := cl.g.Next(start)
+	id, p, more := cl.g.Next(start)
 	for attempts := count * attemptsEach; more && attempts > 0 && count > 0; attempts-- {
 		switch {
 		case !cl.s.Has(id):
+			c.propagateClaim(c.Args[1], cl.g, string(c.Args[3]), id, p)
 			cl.g.Ack(id)
 			c.changedQuietly(c.Args[1])
 			gone = append(gone, id)
@@ -239,7 +268,7 @@ func xautoclaim(c *WriteCall) {
 			count--
 		}
 		if id, more = id.Next(); more {
-			id, _, more = cl.g.Next(id)
+			id, p, more = cl.g.Next(id)
 		}
 	}
 	c.InsertArray(head, n)

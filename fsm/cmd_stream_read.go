@@ -226,6 +226,7 @@ func xreadgroup(c *WriteCall) {
 // deliverStreams delivers and replies what XREADGROUP finds, or reports false if
 // that is nothing.
 func (c *WriteCall) deliverStreams(r *streamRead) bool {
+	c.propagateNothing()
 	mark, served := c.Mark(), 0
 	for i, s := range r.streams {
 		g, after := r.groups[i], r.after[i]
@@ -238,12 +239,18 @@ func (c *WriteCall) deliverStreams(r *streamRead) bool {
 		}
 		served++
 		c.streamHead(r.keys[i])
+		if c.feeding() && (r.noAck || history) && g.Consumer(r.consumer) == nil {
+			c.propagate([]byte("XGROUP"), []byte("CREATECONSUMER"), r.keys[i], r.group, r.consumer)
+		}
 		consumer := c.consumer(g, r.keys[i], r.consumer)
 		start, _ := after.Next()
 		if history {
 			c.replyHistory(s, g, consumer, start, r.count)
 		} else {
-			c.deliver(s, g, consumer, start, r)
+			c.deliver(r.keys[i], s, g, consumer, start, r)
+			if r.noAck {
+				c.propagateGroupID(r.keys[i], g)
+			}
 		}
 		c.changedQuietly(r.keys[i])
 	}
@@ -267,7 +274,7 @@ func (c *WriteCall) consumer(g *keyspace.StreamGroup, key, name []byte) *keyspac
 
 // deliver replies the entries from start on as delivered to the consumer: unless NOACK
 // is given they are pending for it then, whoever had them before.
-func (c *WriteCall) deliver(s *keyspace.Stream, g *keyspace.StreamGroup, consumer *keyspace.StreamConsumer, start keyspace.StreamID, r *streamRead) {
+func (c *WriteCall) deliver(key []byte, s *keyspace.Stream, g *keyspace.StreamGroup, consumer *keyspace.StreamConsumer, start keyspace.StreamID, r *streamRead) {
 	mark, n := c.Mark(), int64(0)
 	s.Walk(start, keyspace.MaxStreamID, false, func(e *keyspace.StreamEntry) bool {
 		s.Advance(g, e.ID)
@@ -275,6 +282,7 @@ func (c *WriteCall) deliver(s *keyspace.Stream, g *keyspace.StreamGroup, consume
 		if !r.noAck {
 			p := g.Assign(e.ID, consumer)
 			p.Time, p.Count = c.now, 1
+			c.propagateClaim(key, g, consumer.Name(), e.ID, p)
 		}
 		n++
 		return n != r.count

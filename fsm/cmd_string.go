@@ -228,6 +228,7 @@ func getset(c *WriteCall) {
 	c.replyString(e)
 	c.put(key, keyspace.NewString(c.Args[2]))
 	c.changed('$', "set", key)
+	c.propagate([]byte("SET"), key, c.Args[2])
 }
 
 // getdel implements GETDEL key. Reply: the string, or null if the key is missing.
@@ -241,6 +242,7 @@ func getdel(c *WriteCall) {
 	if e != nil {
 		c.remove(key)
 		c.changed('g', "del", key)
+		c.propagate([]byte("DEL"), key)
 	}
 }
 

@@ -104,5 +104,6 @@ func incrbyfloat(c *WriteCall) {
 		e.Value = keyspace.NewText(sum)
 	}
 	c.changed('$', "incrbyfloat", key)
+	c.propagate([]byte("SET"), key, sum, []byte("KEEPTTL"))
 	c.Bulk(sum)
 }

@@ -133,8 +133,26 @@ func (c *WriteCall) setString(key, value []byte, o *setOptions, name string) {
 		c.expireAt(key, at)
 		c.notify('g', "expire", key)
 	}
+	c.propagateSet(key, value, o, at)
 	if !o.get {
 		c.OK()
+	}
+}
+
+// propagateSet notes what a SET has done: what its conditions were doesn't matter.
+func (c *WriteCall) propagateSet(key, value []byte, o *setOptions, at int64) {
+	switch {
+	case !c.feeding():
+	case at != 0:
+		c.propagate([]byte("SET"), key, value, []byte("PXAT"), strconv.AppendInt(nil, at, 10))
+	case o.get: // then it is SET itself
+		args := make([][]byte, 0, len(c.Args))
+		for i, a := range c.Args {
+			if i < 3 || !isWord(a, "GET") {
+				args = append(args, a)
+			}
+		}
+		c.propagate(args...)
 	}
 }
 
@@ -202,9 +220,10 @@ func getex(c *WriteCall) {
 	c.replyString(e)
 	switch {
 	case at != 0:
-		c.expireOrDelete(key, at)
+		c.expireOrDelete(key, at, nil)
 	case o.persist && c.persist(key):
 		c.changed('g', "persist", key)
+		c.propagate([]byte("PERSIST"), key)
 	}
 }
 

@@ -58,6 +58,7 @@ func (c *WriteCall) blockingPopOne(highest bool) {
 			c.Array(3)
 			c.Bulk(key)
 			c.popMembers(key, z, 1, highest, false)
+			c.propagate(zpopName(highest), key)
 			return
 		}
 	}

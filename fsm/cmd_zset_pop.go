@@ -1,6 +1,10 @@
 package fsm
 
-import "github.com/quorate/quorate/fsm/keyspace"
+import (
+	"strconv"
+
+	"github.com/quorate/quorate/fsm/keyspace"
+)
 
 // zpopmin implements ZPOPMIN key [count]. Reply: the removed members and their
 // scores, which are pairs in RESP3 if there is a count.
@@ -59,6 +63,13 @@ func (c *WriteCall) popMembers(key []byte, z *keyspace.ZSet, n int, highest, inP
 	})
 	z.RemoveSpan(start, start+n)
 	c.shrunk('z', event, key, z.Len())
+}
+
+func zpopName(highest bool) []byte {
+	if highest {
+		return []byte("ZPOPMAX")
+	}
+	return []byte("ZPOPMIN")
 }
 
 // zmpop implements ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]. Reply:
@@ -130,6 +141,9 @@ func (c *WriteCall) zpopFirst(p manyZPop) bool {
 		c.Bulk(key)
 		c.Array(n)
 		c.popMembers(key, z, n, p.highest, true)
+		if c.feeding() {
+			c.propagate(zpopName(p.highest), key, strconv.AppendInt(nil, int64(n), 10))
+		}
 		return true
 	}
 	return false

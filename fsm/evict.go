@@ -26,6 +26,8 @@ func evicted(c *WriteCall) {
 		if c.remove(key) {
 			c.m.Stats.Evicted.Add(1)
 			c.changed('e', "evicted", key)
+			c.propagate([]byte("DEL"), key)
+			c.m.endStep()
 		}
 	}
 }

@@ -209,7 +209,7 @@ func TestAccessed(t *testing.T) {
 	b.do("SET k v")
 	set := func(idle, freq int64) {
 		b.m.setClock()
-		c := WriteCall{ReadCall{m: b.m, now: b.now, seen: seenAt(b.now, b.memory.Load())}}
+		c := WriteCall{ReadCall: ReadCall{m: b.m, now: b.now, seen: seenAt(b.now, b.memory.Load())}}
 		c.accessed([]byte("k"), idle, freq)
 	}
 	set(1000, 77)

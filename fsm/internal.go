@@ -51,6 +51,9 @@ func own(c *WriteCall) {
 		return
 	}
 	c.m.epoch = epoch
+	if c.m.feed != nil {
+		c.m.feed.moved = true
+	}
 	c.m.waiters.ownerChanged()
 	if string(c.Args[2]) == "=" {
 		c.m.owned = &SlotSet{}

@@ -32,6 +32,7 @@ type Machine struct {
 	redirect func(dst []byte, slot uint16) []byte
 
 	tracker Tracker // nil: nobody caches
+	feed    *feed   // nil: nobody wants to know what entries do
 	client  int64   // whose unit runs, if it is one of this node
 
 	// Events is called with every keyspace event on every replica; nil: nobody
@@ -148,6 +149,10 @@ func (m *Machine) expire(db int, slot uint16, key []byte) {
 	m.ks.Delete(db, slot, key)
 	m.modified(db, key)
 	m.Stats.Expired.Add(1)
+	if m.feed != nil {
+		m.feed.expired++
+		m.feed.add(db, []byte("DEL"), key)
+	}
 	m.notify('x', "expired", db, key)
 }
 

@@ -157,13 +157,13 @@ func (h *scriptHost) run(args [][]byte) {
 	if cmd.Logged != nil {
 		cmd = cmd.Logged
 	}
-	call := WriteCall{ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: c.now, m: c.m,
+	call := WriteCall{ReadCall: ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: c.now, m: c.m,
 		rand: Rand{c.rand.Uint64()}, seen: c.seen, scripted: true}}
 	if cmd.Write == nil {
 		cmd.Read(&call.ReadCall)
 		c.aged = c.aged || call.aged
 	} else {
-		cmd.Write(&call)
+		c.m.runWrite(&call, cmd)
 		c.m.ks.Settle()
 	}
 	c.hits, c.misses = c.hits+call.hits, c.misses+call.misses

@@ -30,7 +30,10 @@ import (
 // while it holds the lock for reading, which is enough: it is the only one who
 // changes them then, and nobody else looks.
 type Snapshot struct {
-	head    []byte
+	head []byte
+
+	functions []string // code of the libraries
+
 	dbs     []*keyspace.DB
 	walker  rdb.Encoder
 	applier rdb.Encoder
@@ -43,7 +46,7 @@ type Snapshot struct {
 // machine alone and takes a moment that doesn't depend on the amount of data.
 // Release must follow. Several snapshots can be open.
 func (m *Machine) BeginSnapshot() *Snapshot {
-	s := &Snapshot{head: m.snapshotHead(), pending: map[uint16][]byte{}}
+	s := &Snapshot{head: m.snapshotHead(), functions: m.libraries.codes(), pending: map[uint16][]byte{}}
 	for i := range m.ks.Databases() {
 		s.dbs = append(s.dbs, m.ks.DB(i))
 	}
@@ -72,6 +75,54 @@ const (
 func (s *Snapshot) WriteTo(w io.Writer, rlock sync.Locker) (int64, error) {
 	out := rdb.NewWriter(w)
 	_, err := out.Write(s.head)
+	if err == nil {
+		err = s.writeSlots(out, rlock)
+	}
+	if err == nil {
+		err = out.Finish()
+	}
+	return out.Written(), err
+}
+
+// SnapshotPart is the snapshot of one of several groups, and the lock that
+// keeps the group's Apply out.
+type SnapshotPart struct {
+	*Snapshot
+	Lock sync.Locker
+}
+
+// WriteSnapshots writes the snapshots of several groups, which share no key, as
+// one RDB file for a server that isn't a replica of them. Everything else is as
+// with WriteTo.
+func WriteSnapshots(w io.Writer, parts []SnapshotPart) error {
+	var e rdb.Encoder
+	e.Header()
+	e.Aux("redis-ver", "7.0.15")
+	e.Aux("redis-bits", strconv.Itoa(strconv.IntSize))
+	written := map[string]bool{}
+	for _, p := range parts {
+		for _, code := range p.functions {
+			if !written[code] {
+				written[code] = true
+				e.Function(code)
+			}
+		}
+	}
+	out := rdb.NewWriter(w)
+	_, err := out.Write(e.Bytes())
+	for _, p := range parts {
+		if err == nil {
+			err = p.writeSlots(out, p.Lock)
+		}
+	}
+	if err == nil {
+		err = out.Finish()
+	}
+	return err
+}
+
+// writeSlots writes the keys.
+func (s *Snapshot) writeSlots(out *rdb.Writer, rlock sync.Locker) (err error) {
 	for more := true; more && err == nil; {
 		var saved []byte
 		rlock.Lock()
@@ -81,16 +132,13 @@ func (s *Snapshot) WriteTo(w io.Writer, rlock sync.Locker) (int64, error) {
 			_, err = out.Write(saved)
 		}
 	}
-	if err == nil {
-		err = out.Finish()
-	}
 	if err != nil {
 		// Nobody will read it: the applier need not save any more.
 		rlock.Lock()
 		s.next, s.pending = hashslot.Count, nil
 		rlock.Unlock()
 	}
-	return out.Written(), err
+	return err
 }
 
 // collect serialises the next slots for the walker. It stops behind a slot that

@@ -44,6 +44,7 @@ type GroupOptions struct {
 	Paused func() bool
 
 	Observer Observer // may be nil
+	Feed     Feed     // may be nil
 }
 
 // Observer is told what a group does, for metrics. Calls must be quick.
@@ -326,10 +327,12 @@ func (f groupFSM) Apply(l *raft.Log) any {
 	if b != nil && b.isEntry(l.Data) {
 		units = b.units
 	}
+	g.record()
 	if err := g.machine.Apply(l.Index, l.Data, units); err != nil {
 		g.stopApplying(err)
 		return err
 	}
+	g.publish()
 	if units != nil {
 		b.applied = true
 		if g.Serving() == 0 {
@@ -353,6 +356,7 @@ func (g *Group) stopApplying(err error) {
 		return
 	}
 	g.broken = true
+	g.lost()
 	g.waiters.Drop(fsm.Deposed)
 	// Ends when OnPanic does; its owner is whoever opened the group.
 	go g.opt.OnPanic(g, p)
@@ -380,6 +384,7 @@ func (f groupFSM) Restore(rc io.ReadCloser) error {
 	f.g.machine.BreakWatches()
 	m.TakeOver(f.g.machine)
 	f.g.machine = m
+	f.g.lost()
 	return nil
 }
 

@@ -44,6 +44,9 @@ func (s *Session) publish(waiting bool) {
 
 func (s *Session) flags() string {
 	f := ""
+	if s.following.Load() {
+		f += "S"
+	}
 	if s.monitoring {
 		f += "O"
 	}

@@ -117,6 +117,7 @@ func publish(s *Session, args [][]byte) {
 		}
 	}
 	n := s.srv.hub.publish(channels, args[1], args[2])
+	s.srv.feedMessage(s.db, args)
 	s.drainOwn()
 	s.Int(n)
 }

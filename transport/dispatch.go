@@ -57,7 +57,7 @@ func (s *Session) resolve(args [][]byte) {
 		s.reject(node, errSubscribed(spec))
 		return
 	}
-	if s.monitoring && refusesMonitor(spec) {
+	if (s.monitoring || s.following.Load()) && refusesMonitor(spec) {
 		s.reject(node, errMonitoring)
 		return
 	}

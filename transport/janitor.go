@@ -26,6 +26,7 @@ func (s *Server) janitor() {
 			if !s.untidy.Load() {
 				s.tidy(now)
 			}
+			s.feeds.ping(now, time.Duration(s.opts.Limits.ReplicaPing.Load())*time.Second)
 			s.dropLost()
 		case <-s.recheck:
 			s.dropLost()
@@ -61,7 +62,7 @@ func (s *Server) tidy(now time.Time) {
 		}
 		c.mu.Lock()
 		quiet, waiting, held := now.Sub(c.info.used), c.info.waiting, c.info.held
-		listens := strings.ContainsAny(c.info.flags, "OP") // never idle, as in Redis
+		listens := strings.ContainsAny(c.info.flags, "OPS") // never idle, as in Redis
 		c.mu.Unlock()
 		switch {
 		case !waiting:

@@ -33,6 +33,11 @@ type Options struct {
 	// Serves reports, without waiting, whether this node serves a slot; nil: all.
 	Serves func(slot int) bool
 
+	// Source is where sessions that send SYNC get the state; nil: nowhere. ReplID is
+	// what they are told that its history is called, 40 hexadecimal digits.
+	Source Source
+	ReplID string
+
 	Logger hclog.Logger // nil: silent
 }
 
@@ -56,6 +61,10 @@ type Limits struct {
 	OutputHard       atomic.Int64 // client-output-buffer-limit normal, hard; default 0: none
 	OutputSoft       atomic.Int64 // the same, soft; default 0: none
 	OutputSoftSecs   atomic.Int64 // seconds over the soft limit that are tolerated
+	ReplicaHard      atomic.Int64 // client-output-buffer-limit replica, hard; default 256 MiB
+	ReplicaSoft      atomic.Int64 // the same, soft; default 64 MiB
+	ReplicaSoftSecs  atomic.Int64
+	ReplicaPing      atomic.Int64 // repl-ping-replica-period in seconds, default 10
 	PubSubHard       atomic.Int64 // client-output-buffer-limit pubsub, hard; default 32 MiB
 	PubSubSoft       atomic.Int64 // the same, soft; default 8 MiB
 	PubSubSoftSecs   atomic.Int64 // default 60
@@ -75,6 +84,10 @@ func NewLimits() *Limits {
 	l.ProtoMaxBulkLen.Store(512 << 20)
 	l.QueryBuffer.Store(1 << 30)
 	l.TCPKeepAlive.Store(300)
+	l.ReplicaHard.Store(256 << 20)
+	l.ReplicaSoft.Store(64 << 20)
+	l.ReplicaSoftSecs.Store(60)
+	l.ReplicaPing.Store(10)
 	l.PubSubHard.Store(32 << 20)
 	l.PubSubSoft.Store(8 << 20)
 	l.PubSubSoftSecs.Store(60)

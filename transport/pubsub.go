@@ -272,7 +272,7 @@ func writeSubscription(w *resp.Writer, word, name string, count int64) {
 func (s *Server) Publish(channel, payload []byte) { s.hub.publish(channels, channel, payload) }
 
 // CheckSlots ends the subscriptions to shard channels of slots that this node
-// doesn't serve any more. It returns at once; the work is the janitor's.
+// doesn't serve any more, and closes replicas if it leads other groups than before. It returns at once; the work is the janitor's.
 func (s *Server) CheckSlots() {
 	select {
 	case s.recheck <- struct{}{}:
@@ -281,6 +281,7 @@ func (s *Server) CheckSlots() {
 }
 
 func (s *Server) dropLost() {
+	s.checkFeeds()
 	if s.opts.Serves != nil {
 		s.hub.dropLost(s.opts.Serves)
 	}

@@ -164,6 +164,9 @@ func (s *Session) overLimit(q *pushes, now func() time.Time) string {
 // once, and bytes that end it when they last. 0: none.
 func (s *Session) outputLimits() (hard, soft int64, patience time.Duration) {
 	l := s.srv.opts.Limits
+	if s.following.Load() {
+		return l.ReplicaHard.Load(), l.ReplicaSoft.Load(), time.Duration(l.ReplicaSoftSecs.Load()) * time.Second
+	}
 	if s.subs.any() {
 		return l.PubSubHard.Load(), l.PubSubSoft.Load(), time.Duration(l.PubSubSoftSecs.Load()) * time.Second
 	}
@@ -264,6 +267,7 @@ func (s *Session) leaveAll() {
 	s.srv.hub.leave(s)
 	s.stopTracking()
 	s.stopMonitoring()
+	s.stopFollowing()
 }
 
 // speak has messages written in another protocol from now on.

@@ -32,6 +32,7 @@ type Server struct {
 	hub         hub
 	tracker     tracker
 	monitors    monitors
+	feeds       feeds
 	untidy      atomic.Bool   // DEBUG PAUSE-CRON
 	recheck     chan struct{} // capacity 1: slots may have left this node
 	closing     atomic.Bool
@@ -61,6 +62,7 @@ func New(o Options) *Server {
 		listeners: map[net.Listener]struct{}{}}
 	s.recheck = make(chan struct{}, 1)
 	s.tracker.lookup = s.sessions.find
+	s.feeds.db = -1
 	for _, n := range o.Table.All() {
 		s.note(n)
 		for _, sub := range Subcommands(n) {

@@ -52,6 +52,8 @@ type Session struct {
 
 	track      *tracking
 	monitoring bool
+	feed       *feed // what others are told about it as a replica; nil: it is none
+	rdbOnly    bool  // REPLCONF rdb-only: SYNC sends no stream
 
 	tx        transaction
 	watch     watching
@@ -62,16 +64,17 @@ type Session struct {
 	errors    int64 // error replies of the session's own commands
 
 	// Shared with other goroutines.
-	killed  atomic.Bool // close as soon as possible
-	writing atomic.Int64
-	blocked atomic.Pointer[blockage] // what the session waits for
-	pending atomic.Int64             // bytes of replies that the running write has to get rid of
-	queued  atomic.Int64             // bytes in the MULTI queue
-	push    atomic.Pointer[pushes]   // nil: nobody has ever had a message for it
-	backlog atomic.Int64             // bytes of messages that wait
-	subs    subscriptions
-	mu      sync.Mutex
-	info    info // guarded by mu
+	killed    atomic.Bool // close as soon as possible
+	writing   atomic.Int64
+	blocked   atomic.Pointer[blockage] // what the session waits for
+	pending   atomic.Int64             // bytes of replies that the running write has to get rid of
+	queued    atomic.Int64             // bytes in the MULTI queue
+	push      atomic.Pointer[pushes]   // nil: nobody has ever had a message for it
+	backlog   atomic.Int64             // bytes of messages that wait
+	subs      subscriptions
+	following atomic.Bool // it gets the stream of a replica
+	mu        sync.Mutex
+	info      info // guarded by mu
 }
 
 // settings are what RESET undoes.

@@ -1,0 +1,68 @@
+package store
+
+import "github.com/quorate/quorate/fsm"
+
+// Feed takes what the entries of this node's groups do, as commands, for
+// replicas of Redis's kind (docs/decisions/0013-effects.md). Calls come under the
+// group's lock: they must be quick and must not block.
+type Feed interface {
+	// Wanted reports whether anybody listens, and which database is selected at
+	// the end of what was taken so far, -1 for none.
+	Wanted() (db int, wanted bool)
+	// Effects takes effects of an entry, which are valid until it returns.
+	Effects(g *Group, e fsm.Effects)
+	// Lost says that the state has become another one without effects.
+	Lost(g *Group)
+}
+
+// record has the machine record the effects of the entry that comes, if they are
+// wanted. The caller holds g.mu.
+func (g *Group) record() {
+	if g.opt.Feed != nil {
+		db, wanted := g.opt.Feed.Wanted()
+		g.machine.Record(wanted, db)
+	}
+}
+
+// publish hands the effects of the entry to those who want them. The caller holds
+// g.mu.
+func (g *Group) publish() {
+	if g.opt.Feed == nil {
+		return
+	}
+	e := g.machine.TakeEffects()
+	if len(e.Commands) > 0 {
+		g.opt.Feed.Effects(g, e)
+	}
+	if e.Moved {
+		g.opt.Feed.Lost(g)
+	}
+}
+
+// lost tells the feed that the machine was replaced. The caller holds g.mu.
+func (g *Group) lost() {
+	if g.opt.Feed != nil {
+		g.opt.Feed.Lost(g)
+	}
+}
+
+// Follow opens a snapshot with all that was acknowledged so far, and calls begin
+// at its moment: what is applied later is an effect for those who follow. done
+// must be called when the snapshot was written or isn't wanted any more.
+func (g *Group) Follow(begin func()) (part fsm.SnapshotPart, done func(), err error) {
+	if err := g.Confirm(); err != nil {
+		return part, nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.broken || g.Serving() == 0 {
+		return part, nil, ErrNotLeader
+	}
+	s := g.machine.BeginSnapshot()
+	begin()
+	return fsm.SnapshotPart{Snapshot: s, Lock: g.mu.RLocker()}, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		s.Release()
+	}, nil
+}

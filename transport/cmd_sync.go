@@ -1,0 +1,173 @@
+package transport
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strconv"
+	"time"
+)
+
+// SYNC, PSYNC and REPLCONF as Redis 7.0 speaks them: whoever sends SYNC gets an
+// RDB file of the state and then the stream of what the node's groups do. See
+// docs/decisions/0013-effects.md.
+
+// Sync implements SYNC.
+func Sync(s *Session, _ [][]byte) { s.follow(false) }
+
+// PSync implements PSYNC replicationid offset. What was sent before isn't kept:
+// whatever the replica has, it gets the whole state.
+func PSync(s *Session, args [][]byte) {
+	if _, ok := parseLength(args[2]); !ok {
+		s.Error(errNotInteger)
+		return
+	}
+	s.follow(true)
+}
+
+// follow turns the session into one that follows.
+func (s *Session) follow(partial bool) {
+	if s.srv.opts.Source == nil {
+		s.Error("ERR this server is no source for replicas")
+		return
+	}
+	if s.feed != nil && s.feed.groups != nil {
+		return // as in Redis
+	}
+	s.ownPushes() // messages wait behind the file from here on
+	if s.feed == nil {
+		s.feed = &feed{s: s}
+	}
+	only := s.rdbOnly
+	rdb, size, err := s.srv.opts.Source.Follow(func(g Group) {
+		if !only {
+			s.srv.feeds.join(s, g)
+		}
+	})
+	if err != nil {
+		s.srv.log.Warn("no snapshot for a replica", "client", s.addr, "reason", err)
+		s.stopFollowing()
+		s.Error("ERR Unable to perform background save")
+		s.ending = true
+		return
+	}
+	defer rdb.Close()
+	var head []byte
+	offset := int64(0)
+	if only {
+		offset = s.srv.Replication().Offset
+	} else {
+		offset = s.srv.feeds.begin(s)
+	}
+	if partial {
+		head = append(head, "+FULLRESYNC "+s.srv.opts.ReplID+" "...)
+		head = strconv.AppendInt(head, offset, 10)
+		head = append(head, "\r\n"...)
+	}
+	head = append(head, '$')
+	head = strconv.AppendInt(head, size, 10)
+	head = append(head, "\r\n"...)
+	if !s.hand(head, rdb, size) {
+		s.kill()
+	}
+	s.publish(false)
+}
+
+// hand writes what the session has replied so far, the head and the file.
+func (s *Session) hand(head []byte, rdb io.Reader, size int64) bool {
+	if !s.transmit(append(append([]byte(nil), s.out.Buf...), head...)) {
+		return false
+	}
+	s.out.Buf = s.out.Buf[:0]
+	chunk := make([]byte, 64<<10)
+	for left := size; left > 0; {
+		n, err := rdb.Read(chunk[:min(left, int64(len(chunk)))])
+		if err != nil {
+			s.srv.log.Warn("snapshot for a replica can't be read", "client", s.addr, "reason", err)
+			return false
+		}
+		if left -= int64(n); !s.transmit(chunk[:n]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Session) stopFollowing() {
+	if s.feed != nil {
+		s.srv.feeds.leave(s)
+		s.feed = nil
+	}
+}
+
+// follows reports whether the session gets the stream.
+func (s *Session) follows() bool { return s.feed != nil && s.feed.groups != nil }
+
+// ReplConf implements REPLCONF option value [option value ...].
+func ReplConf(s *Session, args [][]byte) {
+	if len(args)%2 == 0 {
+		s.Error(errSyntax)
+		return
+	}
+	for i := 1; i < len(args); i += 2 {
+		option, value := string(bytes.ToLower(args[i])), args[i+1]
+		n, isNumber := parseLength(value)
+		switch option {
+		case "listening-port":
+			if !isNumber {
+				s.Error(errNotInteger)
+				return
+			}
+			s.replicaPort(int(n))
+		case "ip-address", "capa":
+			// INFO shows where the connection comes from, and every replica gets the
+			// file in the form that all understand.
+		case "ack":
+			if isNumber {
+				s.acknowledge(n)
+			}
+			return // without a reply
+		case "getack":
+			return // is for replicas
+		case "rdb-only":
+			if !isNumber || n != 0 && n != 1 {
+				s.Error("ERR value is out of range, must be between 0 and 1")
+				return
+			}
+			s.rdbOnly = n == 1
+		default:
+			s.Error("ERR Unrecognized REPLCONF option: " + string(args[i]))
+			return
+		}
+	}
+	s.OK()
+}
+
+func (s *Session) replicaPort(port int) {
+	if s.feed == nil {
+		s.feed = &feed{s: s}
+	}
+	f := &s.srv.feeds
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.feed.port = port
+}
+
+// acknowledge notes how far the replica says it has come.
+func (s *Session) acknowledge(offset int64) {
+	if !s.follows() {
+		return
+	}
+	f := &s.srv.feeds
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.feed.acked = max(s.feed.acked, offset)
+	s.feed.heard = time.Now()
+}
+
+func hostOf(addr string) string {
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		return host
+	}
+	return addr
+}
