@@ -227,8 +227,8 @@ func (r router) Led() []transport.Group {
 // source adapts a node to what sessions that follow it need.
 type source struct{ n *node.Node }
 
-func (s source) Follow(begin func(transport.Group)) (io.ReadCloser, int64, error) {
-	return s.n.Follow(func(g *store.Group) { begin(g) })
+func (s source) Follow(c fsm.Content, begin func(transport.Group)) (io.ReadCloser, int64, error) {
+	return s.n.Follow(c, func(g *store.Group) { begin(g) })
 }
 
 // observer adapts the counters to what sessions tell.

@@ -61,7 +61,11 @@ const keepFeed = 1 << 20
 // add notes an effect of the running step.
 func (f *feed) add(db int, args ...[]byte) {
 	if db != f.db {
-		f.step = appendSelect(f.step, db)
+		if f.effects == 0 {
+			f.out = appendSelect(f.out, db) // before its MULTI
+		} else {
+			f.step = appendSelect(f.step, db)
+		}
 		f.db = db
 	}
 	f.step = redcon.AppendArray(f.step, len(args))

@@ -91,10 +91,13 @@ type SnapshotPart struct {
 	Lock sync.Locker
 }
 
+// Content says what is left out of the file that WriteSnapshots writes.
+type Content struct{ NoKeys, NoFunctions bool }
+
 // WriteSnapshots writes the snapshots of several groups, which share no key, as
 // one RDB file for a server that isn't a replica of them. Everything else is as
 // with WriteTo.
-func WriteSnapshots(w io.Writer, parts []SnapshotPart) error {
+func WriteSnapshots(w io.Writer, parts []SnapshotPart, c Content) error {
 	var e rdb.Encoder
 	e.Header()
 	e.Aux("redis-ver", "7.0.15")
@@ -102,7 +105,7 @@ func WriteSnapshots(w io.Writer, parts []SnapshotPart) error {
 	written := map[string]bool{}
 	for _, p := range parts {
 		for _, code := range p.functions {
-			if !written[code] {
+			if !written[code] && !c.NoFunctions {
 				written[code] = true
 				e.Function(code)
 			}
@@ -111,7 +114,7 @@ func WriteSnapshots(w io.Writer, parts []SnapshotPart) error {
 	out := rdb.NewWriter(w)
 	_, err := out.Write(e.Bytes())
 	for _, p := range parts {
-		if err == nil {
+		if err == nil && !c.NoKeys {
 			err = p.writeSlots(out, p.Lock)
 		}
 	}

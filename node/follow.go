@@ -9,14 +9,14 @@ import (
 	"github.com/quorate/quorate/store"
 )
 
-// Follow writes the state of the groups that this node leads as one RDB file and
-// returns it, with its size, from its beginning. begin is called for each
+// Follow writes the state of the groups that this node leads, as far as it is
+// wanted, as one RDB file and returns it, with its size, from its beginning. begin is called for each
 // group at the moment whose state the file has. The file has no name any more and
 // is gone when it is closed.
 //
 // It lies on the disk and not in memory because whoever reads it may be slow: for
 // as long as a snapshot is open, what is written costs memory.
-func (n *Node) Follow(begin func(g *store.Group)) (file io.ReadCloser, size int64, err error) {
+func (n *Node) Follow(c fsm.Content, begin func(g *store.Group)) (file io.ReadCloser, size int64, err error) {
 	var parts []fsm.SnapshotPart
 	defer func() {
 		if err != nil && file != nil {
@@ -39,7 +39,7 @@ func (n *Node) Follow(begin func(g *store.Group)) (file io.ReadCloser, size int6
 	if err := os.Remove(f.Name()); err != nil {
 		return f, 0, err
 	}
-	if err := fsm.WriteSnapshots(f, parts); err != nil {
+	if err := fsm.WriteSnapshots(f, parts, c); err != nil {
 		return f, 0, err
 	}
 	if size, err = f.Seek(0, io.SeekCurrent); err != nil {

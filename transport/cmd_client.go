@@ -222,6 +222,9 @@ const (
 // kind returns the session's type in CLIENT LIST and CLIENT KILL. Safe for
 // concurrent use.
 func (s *Session) kind() int {
+	if s.following.Load() {
+		return typeReplica
+	}
 	if s.subs.any() {
 		return typePubSub
 	}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 // SYNC, PSYNC and REPLCONF as Redis 7.0 speaks them: whoever sends SYNC gets an
@@ -38,8 +40,8 @@ func (s *Session) follow(partial bool) {
 	if s.feed == nil {
 		s.feed = &feed{s: s}
 	}
-	only := s.rdbOnly
-	rdb, size, err := s.srv.opts.Source.Follow(func(g Group) {
+	only := s.rdb.alone
+	rdb, size, err := s.srv.opts.Source.Follow(s.rdb.content, func(g Group) {
 		if !only {
 			s.srv.feeds.join(s, g)
 		}
@@ -134,13 +136,40 @@ func ReplConf(s *Session, args [][]byte) {
 				s.Error("ERR value is out of range, must be between 0 and 1")
 				return
 			}
-			s.rdbOnly = n == 1
+			s.rdb.alone = n == 1
+		case "rdb-filter-only":
+			if problem := s.filterRDB(value); problem != "" {
+				s.Error(problem)
+				return
+			}
 		default:
 			s.Error("ERR Unrecognized REPLCONF option: " + string(args[i]))
 			return
 		}
 	}
 	s.OK()
+}
+
+// rdbWish is what a session wants to get, instead of everything.
+type rdbWish struct {
+	alone   bool // the file, without the stream
+	content fsm.Content
+}
+
+// filterRDB leaves out of the file what the words don't name: nothing if there
+// are none.
+func (s *Session) filterRDB(words []byte) (problem string) {
+	content := fsm.Content{}
+	fields := bytes.Fields(words)
+	content.NoKeys, content.NoFunctions = len(fields) > 0, len(fields) > 0
+	for _, word := range fields {
+		if !bytes.EqualFold(word, []byte("functions")) {
+			return "ERR Unsupported rdb-filter-only option: " + string(word)
+		}
+		content.NoFunctions = false
+	}
+	s.rdb.content = content
+	return ""
 }
 
 func (s *Session) replicaPort(port int) {

@@ -13,9 +13,9 @@ import (
 // Source gives a session that sends SYNC the state. Safe for concurrent use.
 type Source interface {
 	// Follow returns the state of all groups that this node leads as an RDB
-	// file, and its size. It calls begin for each at the moment whose state that
+	// file with so much in it, and its size. It calls begin for each at the moment whose state that
 	// is: what a group does later comes through Server.Effects.
-	Follow(begin func(g Group)) (rdb io.ReadCloser, size int64, err error)
+	Follow(c fsm.Content, begin func(g Group)) (rdb io.ReadCloser, size int64, err error)
 }
 
 // feeds are the sessions that follow the stream of what this node's groups do,

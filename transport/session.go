@@ -53,7 +53,7 @@ type Session struct {
 	track      *tracking
 	monitoring bool
 	feed       *feed // what others are told about it as a replica; nil: it is none
-	rdbOnly    bool  // REPLCONF rdb-only: SYNC sends no stream
+	rdb        rdbWish
 
 	tx        transaction
 	watch     watching
