@@ -41,6 +41,7 @@ options:
 		}
 		args = append(args, strconv.AppendInt(nil, int64(p.Score()), 10), places[i+2])
 	}
+	args[0] = []byte("zadd") // what its effect is, too
 	c.Args = args
 	c.setScores(zaddOptions{})
 }

@@ -27,12 +27,12 @@ var (
 )
 
 // startRedis starts the oracle, or skips the test on a machine without one.
-func startRedis(t *testing.T) string {
+func startRedis(t *testing.T, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server, the oracle, is not installed")
 	}
-	return harness.New(t, harness.Options{Kind: harness.Redis{}, Nodes: 1}).Addr(0)
+	return harness.New(t, harness.Options{Kind: harness.Redis{}, Nodes: 1, Args: args}).Addr(0)
 }
 
 func split(list string) []string {
