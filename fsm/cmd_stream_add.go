@@ -174,7 +174,9 @@ func xadd(c *WriteCall) {
 	}
 	if c.feeding() {
 		args := c.trimmedArgs(s, &o)
-		args[o.idAt] = id.Append(nil)
+		if o.auto || o.id.anySeq {
+			args[o.idAt] = id.Append(nil)
+		}
 		c.propagate(args...)
 	}
 }
@@ -186,13 +188,10 @@ func (c *WriteCall) trimmedArgs(s *keyspace.Stream, o *addOptions) [][]byte {
 	args := append([][]byte(nil), c.Args...)
 	if o.trims && o.trim.Approx {
 		args[o.trimAt-1] = []byte("=")
-		switch {
-		case !o.trim.ByID:
+		if o.trim.ByID {
+			args[o.trimAt] = s.OldestID().Append(nil)
+		} else {
 			args[o.trimAt] = strconv.AppendInt(nil, int64(s.Len()), 10)
-		case s.Len() == 0:
-			args[o.trimAt] = keyspace.MaxStreamID.Append(nil)
-		default:
-			args[o.trimAt] = s.FirstID().Append(nil)
 		}
 	}
 	return args

@@ -163,7 +163,7 @@ func (c *WriteCall) claimOne(cl *claim, id keyspace.StreamID) bool {
 	p := cl.g.Find(id)
 	if !cl.s.Has(id) {
 		if p != nil {
-			c.propagateClaim(c.Args[1], cl.g, string(c.Args[3]), id, p)
+			c.propagateClaim(c.Args[1], cl.g, p.Consumer().Name(), id, p)
 			cl.g.Ack(id)
 			c.changedQuietly(c.Args[1])
 		}
@@ -258,7 +258,7 @@ func xautoclaim(c *WriteCall) {
 	for attempts := count * attemptsEach; more && attempts > 0 && count > 0; attempts-- {
 		switch {
 		case !cl.s.Has(id):
-			c.propagateClaim(c.Args[1], cl.g, string(c.Args[3]), id, p)
+			c.propagateClaim(c.Args[1], cl.g, p.Consumer().Name(), id, p)
 			cl.g.Ack(id)
 			c.changedQuietly(c.Args[1])
 			gone = append(gone, id)

@@ -148,6 +148,10 @@ func (s *Stream) Has(id StreamID) (found bool) {
 // TopID returns the ID of the last entry, or 0-0.
 func (s *Stream) TopID() StreamID { return s.edge(true, false) }
 
+// OldestID returns the ID of the first entry that is still in memory, deleted or
+// not; of no entry, the largest ID.
+func (s *Stream) OldestID() StreamID { return s.edge(false, true) }
+
 // edge returns the ID of the first entry or the last one; of no entry, the
 // largest ID or 0-0.
 func (s *Stream) edge(last, dead bool) StreamID {
