@@ -81,6 +81,12 @@ func (s *Snapshot) WriteTo(w io.Writer, rlock sync.Locker) (int64, error) {
 	if err == nil {
 		err = out.Finish()
 	}
+	if err != nil {
+		// Nobody will read it: the applier need not save any more.
+		rlock.Lock()
+		s.next, s.pending = hashslot.Count, nil
+		rlock.Unlock()
+	}
 	return out.Written(), err
 }
 
@@ -95,8 +101,8 @@ type SnapshotPart struct {
 type Content struct{ NoKeys, NoFunctions bool }
 
 // WriteSnapshots writes the snapshots of several groups, which share no key, as
-// one RDB file for a server that isn't a replica of them. Everything else is as
-// with WriteTo.
+// one RDB file for a server that isn't a replica of them. It runs beside the
+// machines, like WriteTo; if it fails, what is left to do is Release.
 func WriteSnapshots(w io.Writer, parts []SnapshotPart, c Content) error {
 	var e rdb.Encoder
 	e.Header()
@@ -134,12 +140,6 @@ func (s *Snapshot) writeSlots(out *rdb.Writer, rlock sync.Locker) (err error) {
 		if _, err = out.Write(s.walker.Bytes()); err == nil && saved != nil {
 			_, err = out.Write(saved)
 		}
-	}
-	if err != nil {
-		// Nobody will read it: the applier need not save any more.
-		rlock.Lock()
-		s.next, s.pending = hashslot.Count, nil
-		rlock.Unlock()
 	}
 	return err
 }

@@ -30,7 +30,7 @@ var differs = map[string]string{
 	"bgsave":       "starts a snapshot of each group this node has",
 	"cluster|info": "epochs are terms of Raft",
 	"debug":        "the subcommands that `DEBUG HELP` lists",
-	"info":         "a section of our own; no figures about forks and replication streams",
+	"info":         "a section of our own; no figures about forks and the replication backlog",
 	"memory|usage": "an estimate of this server's own",
 	"save":         "doesn't stop the server",
 	"set":          "acknowledged when a majority of replicas has it on disk, as every write",
