@@ -20,6 +20,7 @@ type feed struct {
 	db      int    // selected at the end of step; -1: none yet
 	expired int64  // changes that were keys whose time had come
 	moved   bool   // slots have come or gone, which is no command
+	whole   bool   // a command was about everything there is
 }
 
 // Record turns the recording of effects on or off for the entries to come. db is
@@ -40,14 +41,15 @@ type Effects struct {
 	Commands []byte // RESP; valid until the next entry is applied
 	DB       int    // the database selected at their end
 	Moved    bool   // the state has changed in a way that commands can't tell
+	Whole    bool   // a command is about all there is (FLUSHALL), of this group only
 }
 
 // TakeEffects returns the effects of the entries since the last call, nothing
 // if they aren't recorded.
 func (m *Machine) TakeEffects() (e Effects) {
 	if f := m.feed; f != nil {
-		e = Effects{f.out, f.db, f.moved}
-		f.out, f.moved = f.out[:0], false
+		e = Effects{Commands: f.out, DB: f.db, Moved: f.moved, Whole: f.whole}
+		f.out, f.moved, f.whole = f.out[:0], false, false
 		if cap(f.out) > keepFeed {
 			f.out = nil
 		}
@@ -131,19 +133,21 @@ func (m *Machine) runWrite(c *WriteCall, cmd *Command) {
 		cmd.Write(c)
 		return
 	}
-	before := m.changes()
+	before, effects := m.changes(), m.feed.effects
 	// The effects of a script are those of its commands; internal commands are
 	// none of Redis's.
 	c.fed = cmd.script != nil || cmd.Name[0] == '#'
 	cmd.Write(c)
-	if c.fed || m.changes() == before {
-		return
+	if !c.fed && m.changes() != before {
+		args := c.Args
+		if cmd.Log != nil {
+			args = cmd.Log(args, c.now)
+		}
+		m.feed.add(c.DB, args...)
 	}
-	args := c.Args
-	if cmd.Log != nil {
-		args = cmd.Log(args, c.now)
+	if len(cmd.Keys) == 0 && m.feed.effects > effects {
+		m.feed.whole = true
 	}
-	m.feed.add(c.DB, args...)
 }
 
 func appendSelect(dst []byte, db int) []byte {

@@ -51,9 +51,7 @@ func own(c *WriteCall) {
 		return
 	}
 	c.m.epoch = epoch
-	if c.m.feed != nil {
-		c.m.feed.moved = true
-	}
+	before := *c.m.owned
 	c.m.waiters.ownerChanged()
 	if string(c.Args[2]) == "=" {
 		c.m.owned = &SlotSet{}
@@ -66,6 +64,9 @@ func own(c *WriteCall) {
 		if err1 == nil && err2 == nil {
 			c.m.owned.Add(uint16(first), uint16(last))
 		}
+	}
+	if c.m.feed != nil && *c.m.owned != before {
+		c.m.feed.moved = true
 	}
 }
 

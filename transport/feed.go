@@ -112,6 +112,11 @@ func (s *Server) Effects(g Group, e fsm.Effects) {
 	f := &s.feeds
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for _, c := range f.list {
+		if e.Whole && len(c.groups) > 1 {
+			c.s.kill() // to a replica it would be about the other groups, too
+		}
+	}
 	f.sendLocked(g, e.Commands)
 	f.db = e.DB
 }

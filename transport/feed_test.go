@@ -114,6 +114,21 @@ func TestFeedOfOtherGroups(t *testing.T) {
 	c.closed()
 }
 
+// TestFeedOfWhole: what is about everything is only for those who follow one group.
+func TestFeedOfWhole(t *testing.T) {
+	s, source, addr := feedServer(t)
+	both := dial(t, addr)
+	both.do("sync", "$8\r\nthe-file")
+	source.router.groups = source.router.groups[:1]
+	one := dial(t, addr)
+	one.do("sync", "$8\r\nthe-file")
+	e := effect("flushall")
+	e.Whole = true
+	s.Effects(source.router.groups[0], e)
+	one.want("flushall")
+	eventually(t, "one is left", func() bool { return len(s.Replication().Replicas) == 1 })
+}
+
 // TestSlowFeed: a replica that doesn't read is closed, and nobody waits for it.
 func TestSlowFeed(t *testing.T) {
 	s, source, addr := feedServer(t)
