@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 
+	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/resp"
 	"github.com/quorate/quorate/slots/hashslot"
 )
@@ -241,6 +242,10 @@ func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
 func (m *Machine) readOne(call *ReadCall, op *Op) {
 	if slot := op.slot(m); !m.serves(slot) {
 		call.Buf = m.redirect(call.Buf, uint16(slot))
+		return
+	}
+	if op.Cmd.Flags.Has(command.DenyOOM) && m.OutOfMemory(m.memory.Load()) {
+		call.Error(errOOM) // a write that only reads is refused by its flag, as in Redis
 		return
 	}
 	if op.Before != nil {
