@@ -50,6 +50,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 		}
 		m.client = 0
 		m.review()
+		m.countFunctions()
 		return nil
 	}
 	ops, err := parseOps(m.ops[:0], body, m.ks.Databases())
@@ -75,6 +76,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 		}
 	}
 	m.review()
+	m.countFunctions()
 	return nil
 }
 
@@ -200,7 +202,9 @@ func (o *Op) slot(m *Machine) int {
 // caller commits (see logged.go). The caller has made sure that the state is recent enough.
 //
 // A handler that panics has changed nothing: its unit is answered with errors.
-func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
+func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) { return m.read(u, now, seed, nil) }
+
+func (m *Machine) read(u *Unit, now int64, seed uint64, a *attempt) (good bool) {
 	mark := len(u.Reply.Buf)
 	defer func() {
 		if recover() != nil {
@@ -212,7 +216,7 @@ func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
 			good = true
 		}
 	}()
-	call := ReadCall{Writer: u.Reply, now: max(now, m.now), m: m, rand: Rand{seed}}
+	call := ReadCall{Writer: u.Reply, now: max(now, m.now), m: m, rand: Rand{seed}, patient: !u.Stale, attempt: a}
 	call.seen = seenAt(call.now, m.memory.Load())
 	m.warmOps(u.Ops)
 	for i := range u.Ops {
@@ -225,6 +229,10 @@ func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
 		default:
 			call.waiter = u.waiterOf(i)
 			m.readOne(&call, op)
+		}
+		if a != nil && a.wrote {
+			u.Reply.Buf = u.Reply.Buf[:mark]
+			return false
 		}
 	}
 	if call.aged || call.stores && !u.Stale && u.storeReads() {
@@ -244,15 +252,23 @@ func (m *Machine) readOne(call *ReadCall, op *Op) {
 		call.Buf = m.redirect(call.Buf, uint16(slot))
 		return
 	}
-	if op.Cmd.Flags.Has(command.DenyOOM) && m.OutOfMemory(m.memory.Load()) {
+	if op.Cmd.Read != nil && op.Cmd.Flags.Has(command.DenyOOM) && m.OutOfMemory(m.memory.Load()) {
 		call.Error(errOOM) // a write that only reads is refused by its flag, as in Redis
 		return
 	}
-	if op.Before != nil {
-		op.Before()
-	}
+	op.begin()
 	call.Args, call.DB, call.nested = op.Args, op.DB, op.Nested
-	op.Cmd.Read(call)
+	if op.Cmd.Read == nil {
+		op.Cmd.try(call)
+	} else {
+		op.Cmd.Read(call)
+	}
+}
+
+func (o *Op) begin() {
+	if o.Before != nil {
+		o.Before()
+	}
 }
 
 func (m *Machine) readTx(call *ReadCall, op *Op) {

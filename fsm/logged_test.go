@@ -28,7 +28,7 @@ func TestWritesThatRead(t *testing.T) {
 		"BITFIELD k": false, "BITFIELD k GET u8 0": false, "bitfield k get u8 0 OVERFLOW sat GET i5 #3": false,
 		"BITFIELD k SET u8 0 1": true, "BITFIELD k GET u8 0 incrby u8 0 0": true, "BITFIELD_RO k GET u8 0": false,
 		"BITFIELD k GET x 0": false,
-		"SORT k": false, "SORT k BY w LIMIT 0 1 get #": false, "SORT k ALPHA store to": true,
+		"SORT k":             false, "SORT k BY w LIMIT 0 1 get #": false, "SORT k ALPHA store to": true,
 		"GEORADIUS k 1 2 3 m COUNT STORE": false, "GEORADIUS k 1 2 3 m WITHDIST storedist to": true,
 		"GEORADIUSBYMEMBER k a 3 m ASC": false, "GEORADIUSBYMEMBER k a 3 m STORE to": true,
 	} {

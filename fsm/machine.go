@@ -48,7 +48,7 @@ type Machine struct {
 	scripts   scriptCache
 	libraries libraries
 	interp    *lua.Interpreter // shared by the machines of a process; holds no state
-	running   *runningScripts
+	running   *Running
 	letAll    bool         // scripts of the running entry may call what is not for scripts
 	letReads  *atomic.Bool // the same of scripts on the read path; of this process
 }
@@ -56,6 +56,10 @@ type Machine struct {
 // Stats are counters of this process, not part of the replicated state.
 type Stats struct {
 	Hits, Misses, Expired, Evicted, Changes, Panics atomic.Int64
+
+	// Libraries and Functions are how many there are: FUNCTION STATS tells it
+	// also while a script holds the lock.
+	Libraries, Functions atomic.Int64
 }
 
 // Options configure a machine.
@@ -72,12 +76,17 @@ type Options struct {
 	Skip []Poison
 	// Memory tells what may be used; nil: no limit.
 	Memory *Memory
+	// Running are the scripts that run on the node; nil: the machine's own.
+	Running *Running
 }
 
 // New returns an empty machine.
 func New(o Options) *Machine {
 	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{},
-		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, interp: &lua.Interpreter{}, running: &runningScripts{}, letReads: &atomic.Bool{}}
+		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, interp: &lua.Interpreter{}, running: o.Running, letReads: &atomic.Bool{}}
+	if m.running == nil {
+		m.running = &Running{}
+	}
 	if o.Cluster {
 		m.owned = &SlotSet{}
 	}
@@ -113,6 +122,7 @@ func (m *Machine) TakeOver(old *Machine) {
 	m.watches, m.waiters, m.redirect, m.Events, m.memory = old.watches, old.waiters, old.redirect, old.Events, old.memory
 	m.Stats, m.ScriptLog = old.Stats, old.ScriptLog
 	m.interp, m.running, m.letReads = old.interp, old.running, old.letReads
+	m.countFunctions()
 	if m.tracker = old.tracker; m.tracker != nil {
 		m.tracker.Replaced()
 	}

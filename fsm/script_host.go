@@ -117,7 +117,12 @@ func (h *scriptHost) Permitted([][]byte) bool { return true }
 
 // Log implements lua.Host.
 func (h *scriptHost) Log(level int, text string) {
-	if f := h.read.m.ScriptLog; f != nil && !h.read.Discard {
+	f := h.read.m.ScriptLog
+	switch {
+	case f == nil || h.read.Discard:
+	case h.read.attempt != nil:
+		h.read.attempt.hold(len(text), func() { f(level, text) })
+	default:
 		f(level, text)
 	}
 }
@@ -134,31 +139,53 @@ func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused strin
 		return nil, errScriptArity
 	case h.denies(cmd.Flags, cmd.Group):
 		return nil, errScriptForbidden
-	case (cmd.Write != nil || cmd.Logged != nil) && (h.write == nil || h.readOnly):
+	case (cmd.Write != nil || cmd.Logged != nil) && (h.readOnly || h.write == nil && h.read.attempt == nil):
 		return nil, errScriptReadOnly // PFCOUNT counts as a write here, too
 	case h.full && !h.wrote && cmd.Flags.Has(command.DenyOOM):
 		return nil, "-" + errOOM
+	}
+	if h.read.attempt != nil && h.mustLog(args) {
+		h.read.attempt.wrote = true
+		return nil, lua.Abandon
 	}
 	h.wrote = h.wrote || cmd.Write != nil
 	if refused := h.checkSlots(args); refused != "" {
 		return nil, refused
 	}
-	if h.read.nested != nil {
-		h.read.nested(cmd, args, h.db)
+	h.announce(args)
+	if !h.run(args) {
+		h.read.attempt.wrote = true
+		return nil, lua.Abandon
 	}
-	h.run(args)
 	return h.reply.Buf, ""
 }
 
+// announce tells those who want to know of the commands of scripts.
+func (h *scriptHost) announce(args [][]byte) {
+	f, a := h.read.nested, h.read.attempt
+	switch {
+	case f == nil:
+	case a == nil:
+		f(h.cmd, args, h.db)
+	default:
+		cmd, db, size := h.cmd, h.db, 0
+		for _, arg := range args {
+			size += len(arg) + 24
+		}
+		a.hold(size, func() { f(cmd, args, db) })
+	}
+}
+
 // run runs the command as a step of its own would (Machine.runCmd), but that it
-// never waits: as in a transaction, nobody is there who could.
-func (h *scriptHost) run(args [][]byte) {
+// never waits: as in a transaction, nobody is there who could. False: in an attempt,
+// the command would have had something to store.
+func (h *scriptHost) run(args [][]byte) bool {
 	cmd, c := h.cmd.For(args), h.read
-	if cmd.Logged != nil {
+	if cmd.Logged != nil && c.attempt == nil {
 		cmd = cmd.Logged
 	}
 	call := WriteCall{ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: c.now, m: c.m,
-		rand: Rand{c.rand.Uint64()}, seen: c.seen, scripted: true}}
+		rand: Rand{c.rand.Uint64()}, seen: c.seen, scripted: true, attempt: c.attempt}}
 	if cmd.Write == nil {
 		cmd.Read(&call.ReadCall)
 		c.aged = c.aged || call.aged
@@ -167,6 +194,7 @@ func (h *scriptHost) run(args [][]byte) {
 		c.m.ks.Settle()
 	}
 	c.hits, c.misses = c.hits+call.hits, c.misses+call.misses
+	return c.attempt == nil || !call.stores
 }
 
 // checkSlots makes sure that a command's keys are the group's.

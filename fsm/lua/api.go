@@ -11,7 +11,8 @@ import (
 // Host is what a script runs on.
 type Host interface {
 	// Call runs a command and returns its reply in the given version of RESP,
-	// valid until the next call, or why a script may not run it.
+	// valid until the next call, or why a script may not run it. Abandon as the
+	// reason ends the run, whatever the script does about errors.
 	Call(args [][]byte, proto int) (reply []byte, refused string)
 
 	// Cost returns how many steps a call is worth beyond those of its
@@ -27,6 +28,9 @@ type Host interface {
 	// to redis.LOG_WARNING (3).
 	Log(level int, text string)
 }
+
+// Abandon is what Host.Call refuses a command with to end the run for good.
+const Abandon = "abandoned"
 
 // replAll is all propagation flags. They have no effect: every replica runs the
 // script.
@@ -107,6 +111,10 @@ func (e *env) command(L *glua.LState, raise bool) int {
 	}
 	e.budget.Spend(L, callSteps+e.host.Cost(args))
 	reply, refused := e.safely(L, args)
+	if refused == Abandon {
+		e.abandoned = true
+		e.budget.Exhaust()
+	}
 	if refused != "" {
 		if refused[0] == '-' {
 			refused = refused[1:]
