@@ -105,7 +105,7 @@ func (c *ReadCall) look(key []byte) *keyspace.Entry {
 // miss announces that a key isn't there.
 func (c *ReadCall) miss(key []byte) {
 	switch {
-	case c.aged: // the call is repeated
+	case c.aged, c.m.Events == nil: // the call is repeated, or nobody listens
 	case c.attempt != nil:
 		m, db, name := c.m, c.DB, string(key)
 		c.attempt.hold(len(key), func() { m.notify('m', "keymiss", db, []byte(name)) })

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/quorate/quorate/command"
@@ -22,6 +23,7 @@ type scriptHost struct {
 	slot      int // of the keys so far in cluster mode; -1: none
 	db        int
 	reply     resp.Writer
+	call      WriteCall // of the command that runs
 
 	// Of the command that is about to run.
 	cmd     *Command
@@ -168,11 +170,12 @@ func (h *scriptHost) announce(args [][]byte) {
 	case a == nil:
 		f(h.cmd, args, h.db)
 	default:
-		cmd, db, size := h.cmd, h.db, 0
-		for _, arg := range args {
+		cmd, db, size, copied := h.cmd, h.db, 0, make([][]byte, len(args))
+		for i, arg := range args {
+			copied[i] = bytes.Clone(arg)
 			size += len(arg) + 24
 		}
-		a.hold(size, func() { f(cmd, args, db) })
+		a.hold(size, func() { f(cmd, copied, db) })
 	}
 }
 
@@ -184,13 +187,14 @@ func (h *scriptHost) run(args [][]byte) bool {
 	if cmd.Logged != nil && c.attempt == nil {
 		cmd = cmd.Logged
 	}
-	call := WriteCall{ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: c.now, m: c.m,
+	call := &h.call
+	*call = WriteCall{ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: c.now, m: c.m,
 		rand: Rand{c.rand.Uint64()}, seen: c.seen, scripted: true, attempt: c.attempt}}
 	if cmd.Write == nil {
 		cmd.Read(&call.ReadCall)
 		c.aged = c.aged || call.aged
 	} else {
-		cmd.Write(&call)
+		cmd.Write(call)
 		c.m.ks.Settle()
 	}
 	c.hits, c.misses = c.hits+call.hits, c.misses+call.misses
@@ -238,6 +242,8 @@ func (h *scriptHost) callSession(args [][]byte) (reply []byte, refused string) {
 		return nil, errScriptUnknown
 	case s.arity > 0 && len(args) != s.arity || len(args) < -s.arity:
 		return nil, errScriptArity
+	case s.flags.Has(command.MayReplicate) && (h.readOnly || h.write == nil && h.read.attempt == nil):
+		return nil, errScriptReadOnly
 	case s.run == nil, h.denies(s.flags, ""):
 		return nil, errScriptForbidden
 	}
@@ -285,10 +291,10 @@ var sessionCommands = map[string]*sessionCommand{
 	"DISCARD": {arity: 1}, "EXEC": {arity: 1}, "FAILOVER": {arity: -1}, "HELLO": {arity: -1}, "INFO": {arity: -1},
 	"LASTSAVE": {arity: 1}, "LATENCY": {arity: -2}, "LOLWUT": {arity: -1}, "MIGRATE": {arity: -6}, "MODULE": {arity: -2},
 	"MONITOR": {arity: 1}, "MULTI": {arity: 1}, "PFSELFTEST": {arity: 1}, "PSUBSCRIBE": {arity: -2}, "PSYNC": {arity: -3},
-	"PUBLISH": {arity: 3}, "PUBSUB": {arity: -2}, "PUNSUBSCRIBE": {arity: -1}, "QUIT": {arity: -1}, "READONLY": {arity: 1},
+	"PUBLISH": {arity: 3, flags: command.MayReplicate}, "PUBSUB": {arity: -2}, "PUNSUBSCRIBE": {arity: -1}, "QUIT": {arity: -1}, "READONLY": {arity: 1},
 	"READWRITE": {arity: 1}, "REPLCONF": {arity: -1}, "REPLICAOF": {arity: 3}, "RESET": {arity: 1}, "RESTORE-ASKING": {arity: -4},
 	"ROLE": {arity: 1}, "SAVE": {arity: 1}, "SHUTDOWN": {arity: -1}, "SLAVEOF": {arity: 3}, "SLOWLOG": {arity: -2},
-	"SPUBLISH": {arity: 3}, "SSUBSCRIBE": {arity: -2}, "SUBSCRIBE": {arity: -2}, "SUNSUBSCRIBE": {arity: -1}, "SYNC": {arity: 1},
+	"SPUBLISH": {arity: 3, flags: command.MayReplicate}, "SSUBSCRIBE": {arity: -2}, "SUBSCRIBE": {arity: -2}, "SUNSUBSCRIBE": {arity: -1}, "SYNC": {arity: 1},
 	"UNSUBSCRIBE": {arity: -1}, "UNWATCH": {arity: 1}, "WAIT": {arity: 3}, "WATCH": {arity: -2},
 }
 

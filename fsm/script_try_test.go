@@ -40,6 +40,7 @@ func TestTry(t *testing.T) {
 		{p.script("return redis.pcall('nosuch')", "0"), "-ERR Unknown Redis command called from script\r\n"},
 		{p.script("return redis.pcall('set', 'k')", "0"), "-ERR Wrong number of args calling Redis command from script\r\n"},
 		{p.script("#!lua flags=no-writes\nreturn redis.pcall('del', 'k')", "0"), "-ERR Write commands are not allowed from read-only scripts.\r\n"},
+		{p.script("#!lua flags=no-writes\nreturn redis.pcall('publish', 'c', 'm')", "0"), "-ERR Write commands are not allowed from read-only scripts.\r\n"},
 		{p.script("x =", "0"), "-ERR Error compiling script (new function): user_script:1: unexpected symbol near '<eof>'\r\n"},
 		{p.op("EVALSHA", strings.Repeat("0", 40), "0"), "-" + errNoScript + "\r\n"},
 		{p.op("FCALL", "r", "1", "k"), "$1\r\nv\r\n"},

@@ -36,11 +36,12 @@ type env struct {
 	budget *lualib.Budget
 	dirty  bool
 
-	asItIs  *glua.LFunction // an error handler that changes nothing
-	guard   *glua.LTable    // metatable of tables that are read-only
-	globals *glua.LTable    // and of the globals
-	strict  *glua.LTable    // and of the redis table that functions see
-	redis   *glua.LTable    // the redis table of scripts
+	asItIs               *glua.LFunction // an error handler that changes nothing
+	ofScript, ofFunction *glua.LFunction // those that say where an error was raised
+	guard                *glua.LTable    // metatable of tables that are read-only
+	globals              *glua.LTable    // and of the globals
+	strict               *glua.LTable    // and of the redis table that functions see
+	redis                *glua.LTable    // the redis table of scripts
 
 	// Of functions, see openFunctions.
 	loadGlobals, runGlobals   *glua.LTable
@@ -53,8 +54,10 @@ type env struct {
 	rand      drand48
 	stop      *atomic.Bool // set by SCRIPT KILL
 	ids       map[glua.LValue]int
-	depth     int  // coroutines that wait for each other
-	panicked  any  // what a command panicked with
+	depth     int      // coroutines that wait for each other
+	panicked  any      // what a command panicked with
+	args      [][]byte // room for the arguments of a command
+	argText   []byte
 	killed    bool // SCRIPT KILL has ended it
 	abandoned bool // the host wants no more of it
 	loading   *loading
@@ -75,6 +78,7 @@ func newEnv() *env {
 	L.SetContext(&meter{env: e, thread: L})
 
 	e.asItIs = L.NewFunction(func(*glua.LState) int { return 1 })
+	e.ofScript, e.ofFunction = L.NewFunction(e.errorHandler("@user_script")), L.NewFunction(e.errorHandler("@user_function"))
 	e.guard = L.NewTable()
 	e.globals, e.strict = L.NewTable(), L.NewTable()
 	for _, t := range []*glua.LTable{e.globals, e.strict} {

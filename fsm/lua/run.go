@@ -55,7 +55,11 @@ func (in *Interpreter) Run(s *Script, c *Call, w *resp.Writer) (finished bool) {
 
 // finish calls the function and arguments on the stack and writes the reply.
 func (e *env) finish(nargs int, source, name string, w *resp.Writer) (finished bool) {
-	raised := e.call(e.L, nargs, e.L.NewFunction(e.errorHandler(source)))
+	handler := e.ofScript
+	if source != "@user_script" {
+		handler = e.ofFunction
+	}
+	raised := e.call(e.L, nargs, handler)
 	var result glua.LValue = glua.LNil
 	if raised == nil && e.L.GetTop() > 0 {
 		result = e.L.Get(1)
