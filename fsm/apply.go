@@ -30,6 +30,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.index = index
 	m.mix(data)
 	m.step, m.deny, m.letAll = 0, 0, false
+	m.answers = units != nil
 	m.setClock()
 	defer m.catch(&err)
 	if m.tracker != nil {

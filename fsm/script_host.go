@@ -291,10 +291,10 @@ var sessionCommands = map[string]*sessionCommand{
 	"DISCARD": {arity: 1}, "EXEC": {arity: 1}, "FAILOVER": {arity: -1}, "HELLO": {arity: -1}, "INFO": {arity: -1},
 	"LASTSAVE": {arity: 1}, "LATENCY": {arity: -2}, "LOLWUT": {arity: -1}, "MIGRATE": {arity: -6}, "MODULE": {arity: -2},
 	"MONITOR": {arity: 1}, "MULTI": {arity: 1}, "PFSELFTEST": {arity: 1}, "PSUBSCRIBE": {arity: -2}, "PSYNC": {arity: -3},
-	"PUBLISH": {arity: 3, flags: command.MayReplicate}, "PUBSUB": {arity: -2}, "PUNSUBSCRIBE": {arity: -1}, "QUIT": {arity: -1}, "READONLY": {arity: 1},
+	"PUBLISH": {arity: 3, run: func(h *scriptHost, args [][]byte) { h.publish(false, args[1], args[2]) }, flags: command.MayReplicate}, "PUBSUB": {arity: -2}, "PUNSUBSCRIBE": {arity: -1}, "QUIT": {arity: -1}, "READONLY": {arity: 1},
 	"READWRITE": {arity: 1}, "REPLCONF": {arity: -1}, "REPLICAOF": {arity: 3}, "RESET": {arity: 1}, "RESTORE-ASKING": {arity: -4},
 	"ROLE": {arity: 1}, "SAVE": {arity: 1}, "SHUTDOWN": {arity: -1}, "SLAVEOF": {arity: 3}, "SLOWLOG": {arity: -2},
-	"SPUBLISH": {arity: 3, flags: command.MayReplicate}, "SSUBSCRIBE": {arity: -2}, "SUBSCRIBE": {arity: -2}, "SUNSUBSCRIBE": {arity: -1}, "SYNC": {arity: 1},
+	"SPUBLISH": {arity: 3, run: publishShard, flags: command.MayReplicate}, "SSUBSCRIBE": {arity: -2}, "SUBSCRIBE": {arity: -2}, "SUNSUBSCRIBE": {arity: -1}, "SYNC": {arity: 1},
 	"UNSUBSCRIBE": {arity: -1}, "UNWATCH": {arity: 1}, "WAIT": {arity: 3}, "WATCH": {arity: -2},
 }
 

@@ -199,3 +199,31 @@ func TestKill(t *testing.T) {
 		t.Errorf("KILL of a script from the log says %q", got)
 	}
 }
+
+// TestScriptsPublish makes sure that a script's messages are published once, by
+// the replica that answers, and that its reply is the same on all replicas.
+func TestScriptsPublish(t *testing.T) {
+	p := newPair(t, Options{})
+	var seen []string
+	p.leader.Publish = func(shard bool, channel, payload []byte) {
+		seen = append(seen, fmt.Sprintf("%v %s %s", shard, channel, payload))
+	}
+	p.follower.Publish = func(bool, []byte, []byte) { t.Error("a follower publishes") }
+	const text = "return redis.call('publish', 'c', 'm') + redis.call('spublish', 's', 'm')"
+	want := []string{"false c m", "true s m"}
+	if tried, _, reply := p.try(p.script(text, "0")); tried != TriedRead || reply != ":0\r\n" || !slices.Equal(seen, want) {
+		t.Errorf("tried: %v, %q, published %q", tried, reply, seen)
+	}
+	seen = nil
+	write := p.script("redis.call('set', 'k', 'v') "+text, "0")
+	if tried, _, _ := p.try(write); tried != TriedWrite || seen != nil {
+		t.Errorf("an attempt that writes: %v, published %q", tried, seen)
+	}
+	write = p.script(text+" + redis.call('incr', 'n')", "0")
+	if tried, _, _ := p.try(write); tried != TriedWrite || seen != nil {
+		t.Errorf("an attempt that writes: %v, published %q", tried, seen)
+	}
+	if p.apply(0, write); !slices.Equal(seen, want) {
+		t.Errorf("from the log: published %q", seen)
+	}
+}
