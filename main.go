@@ -23,6 +23,7 @@ import (
 
 	"github.com/quorate/quorate/admin"
 	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/metrics"
 	"github.com/quorate/quorate/node"
 	"github.com/quorate/quorate/transport"
@@ -93,7 +94,8 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	figures := metrics.New(adm.GroupFigures, func() metrics.ServerFigures { return adm.ServerFigures(clients) })
 	adm.Counters = admin.NewCounters(figures)
 
-	opts, err := nodeOptions(cfg, figures, log)
+	running := &fsm.Running{}
+	opts, err := nodeOptions(cfg, figures, running, log)
 	if err != nil {
 		return err
 	}
@@ -111,8 +113,9 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		return errors.Join(err, closeAll(listeners))
 	}
 	adm.Node = n
+	adm.Busy = busyWith(running, cfg)
 	clients = transport.New(transport.Options{Router: router{n}, Table: transport.NewTable(adm.Commands()...),
-		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(),
+		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(), Busy: adm.Busy,
 		Spread: n.Spread, Serves: n.Serves, Source: source{n}, ReplID: adm.RunID, Logger: log.Named("clients")})
 	putLimitsInForce(cfg, n)
 	syncAsConfigured(cfg, n)
@@ -148,6 +151,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		log.Info("ready to accept connections", "version", version, "port", s.Port, "mode", mode(s), "node", n.ID(), "pid", os.Getpid())
 		<-ctx.Done()
 		log.Info("stopping: handing leadership over")
+		running.EndAll(nil)
 	}
 	// Leadership first, while clients are still connected: they are redirected
 	// instead of meeting a closed port. Then the clients, then the node.

@@ -27,6 +27,11 @@ func (l *listener) attach(o *node.Options) {
 	group := o.Group
 	o.Group = func(g *store.GroupOptions) {
 		group(g)
+		g.Machine.Publish = func(shard bool, channel, payload []byte) {
+			if s := l.srv.Load(); s != nil {
+				s.PublishHere(shard, channel, payload)
+			}
+		}
 		g.Paused = func() bool {
 			s := l.srv.Load()
 			return s != nil && s.Paused()

@@ -24,7 +24,7 @@ import (
 )
 
 // nodeOptions turns the configuration into a node's options.
-func nodeOptions(cfg *config.Config, m *metrics.Metrics, log hclog.Logger) (node.Options, error) {
+func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, log hclog.Logger) (node.Options, error) {
 	s := cfg.Current()
 	memory := &fsm.Memory{}
 	memory.Store(memoryLimit(s))
@@ -43,7 +43,7 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, log hclog.Logger) (node
 			os.Exit(70) // EX_SOFTWARE: not an ordinary end
 		},
 		Group: func(g *store.GroupOptions) {
-			g.Machine.Memory = memory
+			g.Machine.Memory, g.Machine.Running = memory, running
 			g.MaxEntryBytes = int(s.MaxEntrySize)
 			g.Gather = time.Duration(s.GatherMax) * time.Microsecond
 			if g.Gather == 0 {
@@ -120,6 +120,16 @@ func memoryLimit(s *config.Settings) fsm.MemoryLimit {
 	policy, _ := fsm.PolicyNamed(s.MaxMemoryPolicy) // the table takes the eight names only
 	return fsm.MemoryLimit{Max: s.MaxMemory, Policy: policy, Samples: int(s.MaxMemorySamples), Tenacity: int(s.MaxMemoryTenacity),
 		LogFactor: int(s.LFULogFactor), DecayTime: int(s.LFUDecayTime)}
+}
+
+// busyWith returns what clients are told while a script runs for too long.
+func busyWith(running *fsm.Running, cfg *config.Config) func() string {
+	return func() string {
+		if !running.Any() {
+			return ""
+		}
+		return running.Busy(time.Now().UnixMilli(), max(cfg.Current().LuaTimeLimit, 1))
+	}
 }
 
 // evictInTime has the groups look for keys to evict as soon as they may use less.

@@ -26,6 +26,8 @@ type Admin struct {
 	Counters *Counters
 	slow     slowLog
 	latency  latencyMonitor
+	// Busy returns the error while a script has been running for too long, or "".
+	Busy func() string
 	// Stop ends the process in an orderly way; it returns at once.
 	Stop func()
 

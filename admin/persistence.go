@@ -142,6 +142,10 @@ func (a *Admin) shutdown(s *transport.Session, args [][]byte) {
 		s.Error("ERR No shutdown in progress.")
 		return
 	}
+	if busy := a.Busy(); busy != "" && !nosave {
+		s.Error(busy)
+		return
+	}
 	if save {
 		for _, g := range a.Node.Groups() {
 			if err := g.Save(); err != nil {

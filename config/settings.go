@@ -49,6 +49,7 @@ type Settings struct {
 	SlowlogLogSlowerThan    int64 // microseconds
 	SlowlogMaxLen           int64
 	LatencyMonitorThreshold int64 // milliseconds
+	LuaTimeLimit            int64 // milliseconds
 
 	// Memory.
 	MaxMemory         int64 // bytes

@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 
+	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/resp"
 	"github.com/quorate/quorate/slots/hashslot"
 )
@@ -29,6 +30,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.index = index
 	m.mix(data)
 	m.step, m.deny, m.letAll = 0, 0, false
+	m.answers = units != nil
 	m.setClock()
 	defer m.catch(&err)
 	if m.tracker != nil {
@@ -49,6 +51,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 		}
 		m.client = 0
 		m.review()
+		m.countFunctions()
 		return nil
 	}
 	ops, err := parseOps(m.ops[:0], body, m.ks.Databases())
@@ -75,6 +78,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 		}
 	}
 	m.review()
+	m.countFunctions()
 	return nil
 }
 
@@ -204,7 +208,9 @@ func (o *Op) slot(m *Machine) int {
 // caller commits (see logged.go). The caller has made sure that the state is recent enough.
 //
 // A handler that panics has changed nothing: its unit is answered with errors.
-func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
+func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) { return m.read(u, now, seed, nil) }
+
+func (m *Machine) read(u *Unit, now int64, seed uint64, a *attempt) (good bool) {
 	mark := len(u.Reply.Buf)
 	defer func() {
 		if recover() != nil {
@@ -216,7 +222,7 @@ func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
 			good = true
 		}
 	}()
-	call := ReadCall{Writer: u.Reply, now: max(now, m.now), m: m, rand: Rand{seed}}
+	call := ReadCall{Writer: u.Reply, now: max(now, m.now), m: m, rand: Rand{seed}, patient: !u.Stale, attempt: a}
 	call.seen = seenAt(call.now, m.memory.Load())
 	m.warmOps(u.Ops)
 	for i := range u.Ops {
@@ -229,6 +235,10 @@ func (m *Machine) Read(u *Unit, now int64, seed uint64) (good bool) {
 		default:
 			call.waiter = u.waiterOf(i)
 			m.readOne(&call, op)
+		}
+		if a != nil && a.wrote {
+			u.Reply.Buf = u.Reply.Buf[:mark]
+			return false
 		}
 	}
 	if call.aged || call.stores && !u.Stale && u.storeReads() {
@@ -248,11 +258,23 @@ func (m *Machine) readOne(call *ReadCall, op *Op) {
 		call.Buf = m.redirect(call.Buf, uint16(slot))
 		return
 	}
-	if op.Before != nil {
-		op.Before()
+	if op.Cmd.Read != nil && op.Cmd.Flags.Has(command.DenyOOM) && m.OutOfMemory(m.memory.Load()) {
+		call.Error(errOOM) // a write that only reads is refused by its flag, as in Redis
+		return
 	}
+	op.begin()
 	call.Args, call.DB, call.nested = op.Args, op.DB, op.Nested
-	op.Cmd.Read(call)
+	if op.Cmd.Read == nil {
+		op.Cmd.try(call)
+	} else {
+		op.Cmd.Read(call)
+	}
+}
+
+func (o *Op) begin() {
+	if o.Before != nil {
+		o.Before()
+	}
 }
 
 func (m *Machine) readTx(call *ReadCall, op *Op) {

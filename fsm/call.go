@@ -31,7 +31,9 @@ type ReadCall struct {
 	// stores is set by a read that would store something: see logged.go.
 	stores bool
 
-	scripted bool // a script runs the command
+	scripted bool     // a script runs the command
+	patient  bool     // a script may run for long: it holds up nobody but this process
+	attempt  *attempt // of a script that is tried as a read; else nil
 
 	waiter *Waiter // of a blocking command that may wait
 	wants  *Wait   // what it waits for, once the handler has said so
@@ -75,9 +77,7 @@ func (c *ReadCall) find(key []byte) *keyspace.Entry {
 	e := c.peek(key)
 	if e == nil {
 		c.misses++
-		if !c.aged { // else the call is repeated
-			c.m.notify('m', "keymiss", c.DB, key)
-		}
+		c.miss(key)
 		return nil
 	}
 	c.hits++
@@ -95,13 +95,23 @@ func (c *ReadCall) look(key []byte) *keyspace.Entry {
 	e := c.peek(key)
 	if e == nil {
 		c.misses++
-		if !c.aged {
-			c.m.notify('m', "keymiss", c.DB, key)
-		}
+		c.miss(key)
 	} else {
 		c.hits++
 	}
 	return e
+}
+
+// miss announces that a key isn't there.
+func (c *ReadCall) miss(key []byte) {
+	switch {
+	case c.aged, c.m.Events == nil: // the call is repeated, or nobody listens
+	case c.attempt != nil:
+		m, db, name := c.m, c.DB, string(key)
+		c.attempt.hold(len(key), func() { m.notify('m', "keymiss", db, []byte(name)) })
+	default:
+		c.m.notify('m', "keymiss", c.DB, key)
+	}
 }
 
 // findKind is find for a value of one type. It returns nil, true for a missing

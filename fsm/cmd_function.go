@@ -15,7 +15,7 @@ import (
 // at each call: what a call does to them is gone with it, since it would be
 // lost in a snapshot.
 var functionCommands = []*Command{
-	{Write: fcall, script: fcallFlagsOf, Spec: command.Spec{
+	{Write: fcall, script: fcallFlagsOf, try: fcallTried, wrote: fcallWrote, Spec: command.Spec{
 		Name: "FCALL", Arity: -3, Flags: evalFlags | command.MayReplicate, ACL: command.Scripting, Keys: scriptKeys(evalRW, evalNotesRW),
 		Group: "scripting", Since: "7.0.0", Complexity: "Depends on the function that is executed.",
 		Syntax:  "function numkeys [key ...] [arg ...]",
@@ -39,7 +39,9 @@ func fcall(c *WriteCall) {
 		return
 	}
 	h := c.writeHost(f.Flags, nkeys)
+	defer c.enter(&runningScript{function: true, name: f.Name, command: c.Args, logged: true})()
 	c.m.interp.CallFunction(f, c.scriptCall(h, nkeys), c.Writer)
+	f.Wrote.Store(h.wrote)
 }
 
 // fcallRO implements FCALL_RO function numkeys [key ...] [arg ...].
@@ -48,11 +50,14 @@ func fcallRO(c *ReadCall) {
 	if !ok || !c.checkFlags(f.Flags, true) {
 		return
 	}
-	run := &runningScript{function: true, name: f.Name, command: c.Args, since: c.now}
-	defer c.m.running.begin(run)()
-	call := c.scriptCall(c.host(f.Flags, nkeys, true), nkeys)
-	call.Stop = &run.stop
-	c.m.interp.CallFunction(f, call, c.Writer)
+	c.readFunction(f, c.scriptCall(c.host(f.Flags, nkeys, true), nkeys))
+}
+
+// readFunction runs a function that may only read, or one that is tried.
+func (c *ReadCall) readFunction(f *lua.Function, call *lua.Call) (finished bool) {
+	return c.runRead(call, &runningScript{function: true, name: f.Name, command: c.Args}, func(call *lua.Call) bool {
+		return c.m.interp.CallFunction(f, call, c.Writer)
+	})
 }
 
 // function finds the function and the number of keys of FCALL, or writes the
@@ -143,10 +148,11 @@ func (c *ReadCall) describeLibrary(lib *lua.Library, withCode bool) {
 	}
 }
 
-// functionStats implements FUNCTION STATS. Only functions on the read path can
-// be seen while they run.
-func functionStats(c *ReadCall) {
-	s := c.m.running.first()
+// functionStats implements FUNCTION STATS.
+func functionStats(c *ReadCall) { c.aside(functionStatsAside) }
+
+func functionStatsAside(c *AsideCall) {
+	s := c.Running.oldest()
 	if s != nil && !s.function {
 		c.Error(errBusyScript)
 		return
@@ -165,21 +171,22 @@ func functionStats(c *ReadCall) {
 			c.Bulk(arg)
 		}
 		c.BulkString("duration_ms")
-		c.Int(max(c.now-s.since, 0))
+		c.Int(max(c.Now-s.since, 0))
 	}
-	libraries, functions := c.m.Functions()
 	c.BulkString("engines")
 	c.Map(1)
 	c.BulkString(lua.Engine)
 	c.Map(2)
 	c.BulkString("libraries_count")
-	c.Int(int64(libraries))
+	c.Int(c.Stats.Libraries.Load())
 	c.BulkString("functions_count")
-	c.Int(int64(functions))
+	c.Int(c.Stats.Functions.Load())
 }
 
 // functionKill implements FUNCTION KILL; see scriptKill.
-func functionKill(c *ReadCall) { c.killScript(true) }
+func functionKill(c *ReadCall) { c.aside(functionKillAside) }
+
+func functionKillAside(c *AsideCall) { c.kill(true) }
 
 // functionHelp implements FUNCTION HELP.
 func functionHelp(c *ReadCall) {

@@ -18,15 +18,20 @@ var functionContainer = &Command{Spec: command.Spec{
 	functionSub("DUMP", 2, 0, "O(N), N being the number of functions.", "", "Returns a payload of all libraries.", functionDump, nil),
 	functionSub("FLUSH", -2, command.Write, "O(N), N being the number of functions.", "[ASYNC | SYNC]", "Deletes all libraries.", nil, functionFlush),
 	functionSub("HELP", 2, command.Loading|command.Stale, "O(1)", "", "Lists the subcommands.", functionHelp, nil),
-	functionSub("KILL", 2, command.AllowBusy, "O(1)", "", "Ends the read-only function that is running.", functionKill, nil),
+	aside(functionSub("KILL", 2, command.AllowBusy, "O(1)", "", "Ends the function that is running, unless it writes.", functionKill, nil), functionKillAside),
 	functionSub("LIST", -2, 0, "O(N), N being the number of functions.", "[LIBRARYNAME library-name-pattern] [WITHCODE]",
 		"Tells about the libraries and their functions.", functionList, nil),
 	functionSub("LOAD", -3, command.Write|command.DenyOOM, "O(1), beside the time to compile the library.", "[REPLACE] function-code",
 		"Loads a library.", nil, functionLoad),
 	functionSub("RESTORE", -3, command.Write|command.DenyOOM, "O(N), N being the number of functions.",
 		"serialized-value [FLUSH | APPEND | REPLACE]", "Loads the libraries of a payload.", nil, functionRestore),
-	functionSub("STATS", 2, command.AllowBusy, "O(1)", "", "Tells which function runs, and how many there are.", functionStats, nil),
+	aside(functionSub("STATS", 2, command.AllowBusy, "O(1)", "", "Tells which function runs, and how many there are.", functionStats, nil), functionStatsAside),
 }}
+
+func aside(c *Command, run func(*AsideCall)) *Command {
+	c.Aside = run
+	return c
+}
 
 // functionTips are the tips of the subcommands.
 var functionTips = map[string][]string{

@@ -214,3 +214,31 @@ func geoStoreSpecs(options int) []command.KeySpec {
 		{Flags: command.KeyOW | command.KeyUpdate, Keyword: "STOREDIST", Pos: options, Step: 1},
 	}
 }
+
+// readingGeo returns the Command.Reading of GEORADIUS or GEORADIUSBYMEMBER: without
+// STORE they only read.
+func readingGeo(reads *Command, keys func(args [][]byte) ([]int, bool)) func(args [][]byte) *Command {
+	return func(args [][]byte) *Command {
+		if found, _ := keys(args); len(found) > 1 {
+			return nil
+		}
+		return reads
+	}
+}
+
+// The forms of GEORADIUS and GEORADIUSBYMEMBER that only read.
+var (
+	georadiusReads         = &Command{Read: func(c *ReadCall) { c.replyGeo(geoAroundStore) }}
+	georadiusbymemberReads = &Command{Read: func(c *ReadCall) { c.replyGeo(geoByMemberStore) }}
+)
+
+func init() {
+	for _, c := range geoCommands {
+		switch c.Name {
+		case "GEORADIUS":
+			georadiusReads.Spec = c.Spec
+		case "GEORADIUSBYMEMBER":
+			georadiusbymemberReads.Spec = c.Spec
+		}
+	}
+}

@@ -51,7 +51,7 @@ var geoCommands = []*Command{
 			" [ASC | DESC] [COUNT count [ANY]] [STOREDIST]",
 		Summary: "Stores the members inside a circle or a rectangle at another key.",
 	}},
-	{Write: georadius, Spec: command.Spec{
+	{Write: georadius, Reading: readingGeo(georadiusReads, geoStoreKeys(6)), Spec: command.Spec{
 		Name: "GEORADIUS", Arity: -6, Flags: command.Write | command.DenyOOM | command.MovableKeys, ACL: command.Geo,
 		Keys: geoStoreSpecs(6), Extract: geoStoreKeys(6),
 		Group: "geo", Since: "3.2.0", Complexity: geoComplexity,
@@ -66,7 +66,7 @@ var geoCommands = []*Command{
 		Syntax:  "key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]",
 		Summary: "Returns the members inside a circle around a position.",
 	}},
-	{Write: georadiusbymember, Spec: command.Spec{
+	{Write: georadiusbymember, Reading: readingGeo(georadiusbymemberReads, geoStoreKeys(5)), Spec: command.Spec{
 		Name: "GEORADIUSBYMEMBER", Arity: -5, Flags: command.Write | command.DenyOOM | command.MovableKeys, ACL: command.Geo,
 		Keys: geoStoreSpecs(5), Extract: geoStoreKeys(5),
 		Group: "geo", Since: "3.2.0", Complexity: geoComplexity,

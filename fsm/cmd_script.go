@@ -23,11 +23,12 @@ const (
 
 // scriptCommands are EVAL and its variants, and SCRIPT.
 //
-// EVAL and EVALSHA run on every replica from the log, whatever the script does.
+// EVAL and EVALSHA run on every replica from the log, unless a first attempt has
+// shown that the script only reads (script_try.go).
 // The read-only variants run on the read path, where nothing can be kept: a
 // script that EVAL_RO brings is not added to the cache (SCRIPT LOAD does that).
 var scriptCommands = []*Command{
-	{Write: eval, script: evalFlagsOf, Spec: command.Spec{
+	{Write: eval, script: evalFlagsOf, try: evalTried, wrote: evalWrote, Spec: command.Spec{
 		Name: "EVAL", Arity: -3, Flags: evalFlags | command.MayReplicate, ACL: command.Scripting, Keys: scriptKeys(evalRW, evalNotesRW),
 		Group: "scripting", Since: "2.6.0", Complexity: scriptComplexity,
 		Syntax:  "script numkeys [key ...] [arg ...]",
@@ -39,7 +40,7 @@ var scriptCommands = []*Command{
 		Syntax:  "script numkeys [key ...] [arg ...]",
 		Summary: "Runs a Lua script that only reads.",
 	}},
-	{Write: evalsha, script: evalshaFlagsOf, Spec: command.Spec{
+	{Write: evalsha, script: evalshaFlagsOf, try: evalshaTried, wrote: evalshaWrote, Spec: command.Spec{
 		Name: "EVALSHA", Arity: -3, Flags: evalFlags | command.MayReplicate, ACL: command.Scripting, Keys: scriptKeys(evalRW, ""),
 		Group: "scripting", Since: "2.6.0", Complexity: scriptComplexity,
 		Syntax:  "sha1 numkeys [key ...] [arg ...]",
@@ -64,13 +65,11 @@ func eval(c *WriteCall) {
 	if !ok {
 		return
 	}
-	s := c.m.scripts.find([]byte(lua.SHA1(c.Args[1])))
+	s, known := c.scriptOf(c.Args[1])
 	if s == nil {
-		var err error
-		if s, err = lua.NewScript(string(c.Args[1])); err != nil {
-			c.Error(err.Error())
-			return
-		}
+		return
+	}
+	if !known {
 		c.m.scripts.add(s) // where there is no room, it runs all the same
 	}
 	c.runScript(s, nkeys)
@@ -89,15 +88,23 @@ func evalReadOnly(c *ReadCall) {
 	if !ok {
 		return
 	}
-	s := c.m.scripts.find([]byte(lua.SHA1(c.Args[1])))
-	if s == nil {
-		var err error
-		if s, err = lua.NewScript(string(c.Args[1])); err != nil {
-			c.Error(err.Error())
-			return
-		}
+	if s, _ := c.scriptOf(c.Args[1]); s != nil {
+		c.readScript(s, nkeys)
 	}
-	c.readScript(s, nkeys)
+}
+
+// scriptOf returns a script by its text, and whether it is cached; nil: it can't
+// be compiled and the error is written.
+func (c *ReadCall) scriptOf(body []byte) (s *lua.Script, known bool) {
+	if s = c.m.scripts.byBody[string(body)]; s != nil {
+		return s, true
+	}
+	s, err := lua.NewScript(string(body))
+	if err != nil {
+		c.Error(err.Error())
+		return nil, false
+	}
+	return s, false
 }
 
 // evalshaRO implements EVALSHA_RO sha1 numkeys [key ...] [arg ...].
@@ -186,7 +193,10 @@ func (c *WriteCall) runScript(s *lua.Script, nkeys int) {
 		return
 	}
 	h := c.writeHost(s.Flags, nkeys)
+	run := &runningScript{command: c.Args, logged: true}
+	defer c.enter(run)()
 	c.m.interp.Run(s, c.scriptCall(h, nkeys), c.Writer)
+	s.Wrote.Store(h.wrote)
 }
 
 // readScript runs a script that may only read.
@@ -194,9 +204,34 @@ func (c *ReadCall) readScript(s *lua.Script, nkeys int) {
 	if !c.checkFlags(s.Flags, true) {
 		return
 	}
-	run := &runningScript{}
-	defer c.m.running.begin(run)()
-	call := c.scriptCall(c.host(s.Flags, nkeys, true), nkeys)
-	call.Stop = &run.stop
-	c.m.interp.Run(s, call, c.Writer)
+	c.runRead(c.scriptCall(c.host(s.Flags, nkeys, true), nkeys), &runningScript{command: c.Args}, func(call *lua.Call) bool {
+		return c.m.interp.Run(s, call, c.Writer)
+	})
+}
+
+// runRead runs a script or a function that can be ended.
+func (c *ReadCall) runRead(call *lua.Call, s *runningScript, run func(*lua.Call) bool) (finished bool) {
+	defer c.enter(s)()
+	if c.patient && s.entered {
+		call.Patient = c.m.running.long.CompareAndSwap(false, true)
+		if call.Patient {
+			defer c.m.running.long.Store(false)
+		}
+	}
+	call.Stop = &s.stop
+	return run(call)
+}
+
+// enter enters a script into those that run; what it returns removes it.
+func (c *ReadCall) enter(s *runningScript) (leave func()) {
+	if c.Discard && s.logged {
+		return func() {} // of another replica, or of another time
+	}
+	s.group, s.since = c.m.Stats, c.now
+	s.entered = c.m.running.begin(s)
+	return func() {
+		if s.entered {
+			c.m.running.end(s)
+		}
+	}
 }

@@ -2,7 +2,7 @@ package fsm
 
 import (
 	"github.com/quorate/quorate/command"
-	"github.com/quorate/quorate/fsm/lua"
+	"github.com/quorate/quorate/resp"
 )
 
 var scriptContainer = &Command{Spec: command.Spec{
@@ -27,7 +27,7 @@ var scriptContainer = &Command{Spec: command.Spec{
 		Summary: "Empties the script cache.",
 		Tips:    []string{"request_policy:all_nodes", "response_policy:all_succeeded"},
 	}},
-	{Read: scriptKill, Spec: command.Spec{
+	{Read: scriptKill, Aside: scriptKillAside, Spec: command.Spec{
 		Name: "KILL", Arity: 2, Flags: command.NoScript | command.AllowBusy, ACL: command.Scripting,
 		Group: "scripting", Since: "2.6.0", Complexity: "O(1)",
 		Summary: "Ends the read-only script that is running.",
@@ -48,17 +48,13 @@ var scriptContainer = &Command{Spec: command.Spec{
 
 // scriptLoad implements SCRIPT LOAD script. Reply: its SHA1.
 func scriptLoad(c *WriteCall) {
-	s := c.m.scripts.find([]byte(lua.SHA1(c.Args[2])))
+	s, known := c.scriptOf(c.Args[2])
 	if s == nil {
-		var err error
-		if s, err = lua.NewScript(string(c.Args[2])); err != nil {
-			c.Error(err.Error())
-			return
-		}
-		if !c.m.scripts.add(s) {
-			c.Error("ERR the script cache is full: see SCRIPT FLUSH")
-			return
-		}
+		return
+	}
+	if !known && !c.m.scripts.add(s) {
+		c.Error("ERR the script cache is full: see SCRIPT FLUSH")
+		return
 	}
 	c.BulkString(s.SHA)
 }
@@ -85,25 +81,33 @@ const (
 	errBusyScript   = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 	errBusyFunction = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
 	errNotBusy      = "NOTBUSY No scripts in execution right now."
+	errUnkillable   = "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
 )
 
-// scriptKill implements SCRIPT KILL. Only scripts on the read path can be
-// ended: those in the log end by themselves, at the same place on all replicas.
-func scriptKill(c *ReadCall) { c.killScript(false) }
+// scriptKill implements SCRIPT KILL. Scripts in the log can't be ended: they end
+// by themselves, at the same place on all replicas.
+func scriptKill(c *ReadCall) { c.aside(scriptKillAside) }
 
-func (c *ReadCall) killScript(function bool) {
-	s := c.m.running.first()
-	switch {
-	case s == nil:
-		c.Error(errNotBusy)
-	case !function && s.function:
-		c.Error(errBusyFunction)
-	case function && !s.function:
-		c.Error(errBusyScript)
-	default:
-		s.stop.Store(true)
-		c.OK()
+func scriptKillAside(c *AsideCall) { c.kill(false) }
+
+// AsideCall is a run of a command that needs no lock: see Command.Aside.
+type AsideCall struct {
+	*resp.Writer
+	Running *Running
+	Stats   *Stats
+	Now     int64 // Unix ms
+}
+
+func (c *ReadCall) aside(run func(*AsideCall)) {
+	run(&AsideCall{c.Writer, c.m.running, c.m.Stats, c.now})
+}
+
+func (c *AsideCall) kill(function bool) {
+	if problem := c.Running.kill(function); problem != "" {
+		c.Error(problem)
+		return
 	}
+	c.OK()
 }
 
 // scriptDebug implements SCRIPT DEBUG YES | SYNC | NO. There is no debugger: a

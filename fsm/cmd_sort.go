@@ -14,7 +14,7 @@ const (
 
 // sortCommands sort the elements of lists, sets and sorted sets.
 var sortCommands = []*Command{
-	{Write: sortStore, Spec: command.Spec{
+	{Write: sortStore, Reading: readingSort, Spec: command.Spec{
 		Name: "SORT", Arity: -2, Flags: command.Write | command.DenyOOM | command.MovableKeys,
 		ACL: command.Set | command.SortedSet | command.List | command.Dangerous,
 		Keys: []command.KeySpec{
@@ -62,6 +62,23 @@ func sortKeys(args [][]byte) ([]int, bool) {
 		return []int{1}, true
 	}
 	return []int{1, stored}, true
+}
+
+// sortReading is SORT without STORE, which only reads. A small sorted set takes
+// its large form when it is sorted: then the command becomes an entry (logged.go).
+var sortReading = &Command{Read: sortReplied, Logged: &Command{Write: sortStore}}
+
+func init() {
+	sortReading.Spec = sortCommands[0].Spec
+	sortReading.Logged.Spec = sortCommands[0].Spec
+}
+
+// readingSort finds that SORT stores nothing; see Command.Reading.
+func readingSort(args [][]byte) *Command {
+	if keys, _ := sortKeys(args); len(keys) > 1 {
+		return nil
+	}
+	return sortReading
 }
 
 // sortQuery is what SORT is asked for.

@@ -70,6 +70,20 @@ func sortStore(c *WriteCall) {
 	c.Int(int64(n))
 }
 
+// sortReplied is SORT without STORE.
+func sortReplied(c *ReadCall) {
+	q, ok := c.sortQuery(false)
+	if !ok {
+		return
+	}
+	e := c.find(c.Args[1])
+	if e != nil && e.Kind() == keyspace.KindZSet {
+		_, packed := e.ZSet().Packed()
+		c.stores = c.stores || packed
+	}
+	c.replySorted(&q, e)
+}
+
 // sortRO implements SORT_RO, which is SORT without STORE.
 func sortRO(c *ReadCall) {
 	if q, ok := c.sortQuery(true); ok {

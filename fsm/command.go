@@ -42,6 +42,15 @@ type Command struct {
 	// false: they name none. Only commands that run scripts have it.
 	script func(m *Machine, args [][]byte) (lua.Flags, bool)
 
+	// try runs such a command as a read, and wrote says that it isn't worth
+	// trying: see script_try.go.
+	try   func(*ReadCall)
+	wrote func(m *Machine, args [][]byte) bool
+
+	// Aside runs a command that looks at nothing but what runs on this node. It
+	// doesn't need the state, and so not the lock that a script may hold.
+	Aside func(c *AsideCall)
+
 	Sub []*Command
 }
 

@@ -24,6 +24,11 @@ func (l *libraries) find(name string) *lua.Library {
 	return nil
 }
 
+// byName returns a function by its name in any case, or nil.
+func (l *libraries) byName(name []byte) *lua.Function {
+	return l.functions[strings.ToLower(string(name))]
+}
+
 // collision returns the name of a function of lib that a library other than
 // those of the same name has already.
 func (l *libraries) collision(lib *lua.Library) string {
@@ -85,6 +90,12 @@ func (l *libraries) codes() (codes []string) {
 		codes = append(codes, lib.Code)
 	}
 	return codes
+}
+
+// countFunctions brings the counters up to date.
+func (m *Machine) countFunctions() {
+	m.Stats.Libraries.Store(int64(len(m.libraries.list)))
+	m.Stats.Functions.Store(int64(len(m.libraries.functions)))
 }
 
 // Functions returns how many libraries and functions there are.

@@ -21,13 +21,16 @@ func (p *pair) op(words ...string) Op {
 	return Op{Cmd: cmd.For(args), Args: args, Slot: -1}
 }
 
-// TestBitfieldReads makes sure that a BITFIELD costs an entry only if it writes.
-func TestBitfieldReads(t *testing.T) {
+// TestWritesThatRead makes sure that writes cost an entry only if they write.
+func TestWritesThatRead(t *testing.T) {
 	p := newPair(t, Options{})
 	for words, writes := range map[string]bool{
 		"BITFIELD k": false, "BITFIELD k GET u8 0": false, "bitfield k get u8 0 OVERFLOW sat GET i5 #3": false,
 		"BITFIELD k SET u8 0 1": true, "BITFIELD k GET u8 0 incrby u8 0 0": true, "BITFIELD_RO k GET u8 0": false,
 		"BITFIELD k GET x 0": false,
+		"SORT k":             false, "SORT k BY w LIMIT 0 1 get #": false, "SORT k ALPHA store to": true,
+		"GEORADIUS k 1 2 3 m COUNT STORE": false, "GEORADIUS k 1 2 3 m WITHDIST storedist to": true,
+		"GEORADIUSBYMEMBER k a 3 m ASC": false, "GEORADIUSBYMEMBER k a 3 m STORE to": true,
 	} {
 		o := p.op(bytesFields(words)...)
 		if o.Writes() != writes {
@@ -109,5 +112,25 @@ func TestPfcountIsStored(t *testing.T) {
 		if p.compare(); (value(p) == after) != c.want {
 			t.Fatalf("%+v: stored: %v", c, !c.want)
 		}
+	}
+}
+
+// TestSortUnpacks makes sure that a SORT that only reads leaves a small sorted
+// set in its large form on every replica, as redis-server does, and costs an
+// entry only then.
+func TestSortUnpacks(t *testing.T) {
+	p := newPair(t, Options{})
+	p.doWords("ZADD z 1 a 2 b")
+	sort := &Unit{Ops: []Op{p.op("SORT", "z", "ALPHA")}, Reply: &resp.Writer{Proto: 2}}
+	if p.leader.Read(sort, p.now, 1) || !sort.Writes() {
+		t.Fatal("SORT of a small sorted set wasn't turned into a write")
+	}
+	p.doWords("SORT z ALPHA")
+	if got := p.doWords("OBJECT ENCODING z"); got != "$8\r\nskiplist\r\n" {
+		t.Errorf("encoding %q", got)
+	}
+	sort = &Unit{Ops: []Op{p.op("SORT", "z", "ALPHA")}, Reply: &resp.Writer{Proto: 2}}
+	if !p.leader.Read(sort, p.now, 1) || string(sort.Reply.Buf) != "*2\r\n$1\r\na\r\n$1\r\nb\r\n" {
+		t.Errorf("SORT of a large one: %q", sort.Reply.Buf)
 	}
 }

@@ -44,12 +44,17 @@ type Machine struct {
 	// nil: it is dropped. It must not block.
 	ScriptLog func(level int, text string)
 
+	// Publish is called with what scripts publish, on the replica that answers,
+	// while the script runs. nil: it is dropped. It must not block.
+	Publish func(shard bool, channel, payload []byte)
+	answers bool // the running entry is one of this replica's own
+
 	Stats *Stats
 
 	scripts   scriptCache
 	libraries libraries
 	interp    *lua.Interpreter // shared by the machines of a process; holds no state
-	running   *runningScripts
+	running   *Running
 	letAll    bool         // scripts of the running entry may call what is not for scripts
 	letReads  *atomic.Bool // the same of scripts on the read path; of this process
 }
@@ -57,6 +62,10 @@ type Machine struct {
 // Stats are counters of this process, not part of the replicated state.
 type Stats struct {
 	Hits, Misses, Expired, Evicted, Changes, Panics atomic.Int64
+
+	// Libraries and Functions are how many there are: FUNCTION STATS tells it
+	// also while a script holds the lock.
+	Libraries, Functions atomic.Int64
 }
 
 // Options configure a machine.
@@ -73,12 +82,19 @@ type Options struct {
 	Skip []Poison
 	// Memory tells what may be used; nil: no limit.
 	Memory *Memory
+	// Publish becomes Machine.Publish.
+	Publish func(shard bool, channel, payload []byte)
+	// Running are the scripts that run on the node; nil: the machine's own.
+	Running *Running
 }
 
 // New returns an empty machine.
 func New(o Options) *Machine {
 	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{},
-		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, interp: &lua.Interpreter{}, running: &runningScripts{}, letReads: &atomic.Bool{}}
+		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, Publish: o.Publish, interp: &lua.Interpreter{}, running: o.Running, letReads: &atomic.Bool{}}
+	if m.running == nil {
+		m.running = &Running{}
+	}
 	if o.Cluster {
 		m.owned = &SlotSet{}
 	}
@@ -112,8 +128,9 @@ func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
 // and not to the replicated state: the watches, the waiters, the hooks, the counters.
 func (m *Machine) TakeOver(old *Machine) {
 	m.watches, m.waiters, m.redirect, m.Events, m.memory = old.watches, old.waiters, old.redirect, old.Events, old.memory
-	m.Stats, m.ScriptLog = old.Stats, old.ScriptLog
+	m.Stats, m.ScriptLog, m.Publish = old.Stats, old.ScriptLog, old.Publish
 	m.interp, m.running, m.letReads = old.interp, old.running, old.letReads
+	m.countFunctions()
 	if m.tracker = old.tracker; m.tracker != nil {
 		m.tracker.Replaced()
 	}

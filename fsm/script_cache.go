@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/quorate/quorate/fsm/lua"
 )
@@ -14,7 +13,8 @@ import (
 // leader. Only writes change it.
 type scriptCache struct {
 	byName map[string]*lua.Script
-	order  []*lua.Script // as they came
+	byBody map[string]*lua.Script // the same: EVAL needn't name them first
+	order  []*lua.Script          // as they came
 	bytes  int
 }
 
@@ -30,18 +30,21 @@ func (s *scriptCache) find(sha []byte) *lua.Script {
 	return s.byName[strings.ToLower(string(sha))]
 }
 
+// room reports whether a script can be added.
+func (s *scriptCache) room(script *lua.Script) bool { return s.bytes+len(script.Body) <= maxScripts }
+
 // add keeps a script if there is room.
 func (s *scriptCache) add(script *lua.Script) bool {
 	if s.byName[script.SHA] != nil {
 		return true
 	}
-	if s.bytes+len(script.Body) > maxScripts {
+	if !s.room(script) {
 		return false
 	}
 	if s.byName == nil {
-		s.byName = map[string]*lua.Script{}
+		s.byName, s.byBody = map[string]*lua.Script{}, map[string]*lua.Script{}
 	}
-	s.byName[script.SHA] = script
+	s.byName[script.SHA], s.byBody[script.Body] = script, script
 	s.order = append(s.order, script)
 	s.bytes += len(script.Body)
 	return true
@@ -77,36 +80,3 @@ func (s *scriptCache) parse(text string) error {
 
 // Scripts returns the number of cached scripts and the bytes of their text.
 func (m *Machine) Scripts() (count, bytes int) { return len(m.scripts.order), m.scripts.bytes }
-
-// runningScripts are the scripts that run on the read path of this process, and
-// can be stopped. A script that runs from the log can't: it is part of the state.
-type runningScripts [16]atomic.Pointer[runningScript]
-
-type runningScript struct {
-	stop     atomic.Bool
-	function bool
-	name     string   // of the function
-	command  [][]byte // that called it
-	since    int64    // Unix ms
-}
-
-// begin enters a script; what it returns removes it again. Where there are too
-// many already, the script can't be stopped.
-func (r *runningScripts) begin(s *runningScript) (end func()) {
-	for i := range r {
-		if r[i].CompareAndSwap(nil, s) {
-			return func() { r[i].Store(nil) }
-		}
-	}
-	return func() {}
-}
-
-// first returns a script or function that runs, or nil.
-func (r *runningScripts) first() *runningScript {
-	for i := range r {
-		if s := r[i].Load(); s != nil {
-			return s
-		}
-	}
-	return nil
-}

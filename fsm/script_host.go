@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/quorate/quorate/command"
@@ -22,6 +23,7 @@ type scriptHost struct {
 	slot      int // of the keys so far in cluster mode; -1: none
 	db        int
 	reply     resp.Writer
+	call      WriteCall // of the command that runs
 
 	// Of the command that is about to run.
 	cmd     *Command
@@ -117,7 +119,12 @@ func (h *scriptHost) Permitted([][]byte) bool { return true }
 
 // Log implements lua.Host.
 func (h *scriptHost) Log(level int, text string) {
-	if f := h.read.m.ScriptLog; f != nil && !h.read.Discard {
+	f := h.read.m.ScriptLog
+	switch {
+	case f == nil || h.read.Discard:
+	case h.read.attempt != nil:
+		h.read.attempt.hold(len(text), func() { f(level, text) })
+	default:
 		f(level, text)
 	}
 }
@@ -134,39 +141,64 @@ func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused strin
 		return nil, errScriptArity
 	case h.denies(cmd.Flags, cmd.Group):
 		return nil, errScriptForbidden
-	case (cmd.Write != nil || cmd.Logged != nil) && (h.write == nil || h.readOnly):
+	case (cmd.Write != nil || cmd.Logged != nil) && (h.readOnly || h.write == nil && h.read.attempt == nil):
 		return nil, errScriptReadOnly // PFCOUNT counts as a write here, too
 	case h.full && !h.wrote && cmd.Flags.Has(command.DenyOOM):
 		return nil, "-" + errOOM
+	}
+	if h.read.attempt != nil && h.mustLog(args) {
+		h.read.attempt.wrote = true
+		return nil, lua.Abandon
 	}
 	h.wrote = h.wrote || cmd.Write != nil
 	if refused := h.checkSlots(args); refused != "" {
 		return nil, refused
 	}
-	if h.read.nested != nil {
-		h.read.nested(cmd, args, h.db)
+	h.announce(args)
+	if !h.run(args) {
+		h.read.attempt.wrote = true
+		return nil, lua.Abandon
 	}
-	h.run(args)
 	return h.reply.Buf, ""
 }
 
+// announce tells those who want to know of the commands of scripts.
+func (h *scriptHost) announce(args [][]byte) {
+	f, a := h.read.nested, h.read.attempt
+	switch {
+	case f == nil:
+	case a == nil:
+		f(h.cmd, args, h.db)
+	default:
+		cmd, db, size, copied := h.cmd, h.db, 0, make([][]byte, len(args))
+		for i, arg := range args {
+			copied[i] = bytes.Clone(arg)
+			size += len(arg) + 24
+		}
+		a.hold(size, func() { f(cmd, copied, db) })
+	}
+}
+
 // run runs the command as a step of its own would (Machine.runCmd), but that it
-// never waits: as in a transaction, nobody is there who could.
-func (h *scriptHost) run(args [][]byte) {
+// never waits: as in a transaction, nobody is there who could. False: in an attempt,
+// the command would have had something to store.
+func (h *scriptHost) run(args [][]byte) bool {
 	cmd, c := h.cmd.For(args), h.read
-	if cmd.Logged != nil {
+	if cmd.Logged != nil && c.attempt == nil {
 		cmd = cmd.Logged
 	}
-	call := WriteCall{ReadCall: ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: c.now, m: c.m,
-		rand: Rand{c.rand.Uint64()}, seen: c.seen, scripted: true}}
+	call := &h.call
+	*call = WriteCall{ReadCall: ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: c.now, m: c.m,
+		rand: Rand{c.rand.Uint64()}, seen: c.seen, scripted: true, attempt: c.attempt}}
 	if cmd.Write == nil {
 		cmd.Read(&call.ReadCall)
 		c.aged = c.aged || call.aged
 	} else {
-		c.m.runWrite(&call, cmd)
+		c.m.runWrite(call, cmd)
 		c.m.ks.Settle()
 	}
 	c.hits, c.misses = c.hits+call.hits, c.misses+call.misses
+	return c.attempt == nil || !call.stores
 }
 
 // checkSlots makes sure that a command's keys are the group's.
@@ -210,6 +242,8 @@ func (h *scriptHost) callSession(args [][]byte) (reply []byte, refused string) {
 		return nil, errScriptUnknown
 	case s.arity > 0 && len(args) != s.arity || len(args) < -s.arity:
 		return nil, errScriptArity
+	case s.flags.Has(command.MayReplicate) && (h.readOnly || h.write == nil && h.read.attempt == nil):
+		return nil, errScriptReadOnly
 	case s.run == nil, h.denies(s.flags, ""):
 		return nil, errScriptForbidden
 	}
@@ -257,10 +291,10 @@ var sessionCommands = map[string]*sessionCommand{
 	"DISCARD": {arity: 1}, "EXEC": {arity: 1}, "FAILOVER": {arity: -1}, "HELLO": {arity: -1}, "INFO": {arity: -1},
 	"LASTSAVE": {arity: 1}, "LATENCY": {arity: -2}, "LOLWUT": {arity: -1}, "MIGRATE": {arity: -6}, "MODULE": {arity: -2},
 	"MONITOR": {arity: 1}, "MULTI": {arity: 1}, "PFSELFTEST": {arity: 1}, "PSUBSCRIBE": {arity: -2}, "PSYNC": {arity: -3},
-	"PUBLISH": {arity: 3}, "PUBSUB": {arity: -2}, "PUNSUBSCRIBE": {arity: -1}, "QUIT": {arity: -1}, "READONLY": {arity: 1},
+	"PUBLISH": {arity: 3, run: func(h *scriptHost, args [][]byte) { h.publish(false, args[1], args[2]) }, flags: command.MayReplicate}, "PUBSUB": {arity: -2}, "PUNSUBSCRIBE": {arity: -1}, "QUIT": {arity: -1}, "READONLY": {arity: 1},
 	"READWRITE": {arity: 1}, "REPLCONF": {arity: -1}, "REPLICAOF": {arity: 3}, "RESET": {arity: 1}, "RESTORE-ASKING": {arity: -4},
 	"ROLE": {arity: 1}, "SAVE": {arity: 1}, "SHUTDOWN": {arity: -1}, "SLAVEOF": {arity: 3}, "SLOWLOG": {arity: -2},
-	"SPUBLISH": {arity: 3}, "SSUBSCRIBE": {arity: -2}, "SUBSCRIBE": {arity: -2}, "SUNSUBSCRIBE": {arity: -1}, "SYNC": {arity: 1},
+	"SPUBLISH": {arity: 3, run: publishShard, flags: command.MayReplicate}, "SSUBSCRIBE": {arity: -2}, "SUBSCRIBE": {arity: -2}, "SUNSUBSCRIBE": {arity: -1}, "SYNC": {arity: 1},
 	"UNSUBSCRIBE": {arity: -1}, "UNWATCH": {arity: 1}, "WAIT": {arity: 3}, "WATCH": {arity: -2},
 }
 

@@ -58,6 +58,10 @@ type Op struct {
 	// like Before.
 	Nested func(cmd *Command, args [][]byte, db int)
 
+	// Try says that Cmd runs a script that is worth trying as a read first. Steps
+	// like that share a unit with others that write only if all go into the log.
+	Try bool
+
 	decided uint64 // the applied index on which the decision about Watch rests
 
 	// Raw is a reply that is known already and only waits for its place: what

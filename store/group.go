@@ -64,6 +64,7 @@ type Group struct {
 	machine *fsm.Machine
 	pending *batch       // the entry in flight, until it was applied or given up
 	waiters *fsm.Waiters // the machine's, also after another took its place
+	stats   *fsm.Stats   // likewise
 	broken  bool         // a command has panicked: the machine must not be used
 
 	queue    queue
@@ -100,8 +101,11 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 	if o.Wall == nil {
 		o.Wall = func() int64 { return time.Now().UnixMilli() }
 	}
+	if o.Machine.Running == nil {
+		o.Machine.Running = &fsm.Running{}
+	}
 	machine := fsm.New(o.Machine)
-	g := &Group{opt: o, log: o.Replica.Logger, machine: machine, waiters: machine.Waiters(), origin: newOrigin(), stopped: make(chan struct{})}
+	g := &Group{opt: o, log: o.Replica.Logger, machine: machine, waiters: machine.Waiters(), stats: machine.Stats, origin: newOrigin(), stopped: make(chan struct{})}
 	g.requests.New = func() any { return &request{done: make(chan error, 1)} }
 	g.expiring.Store(true)
 	g.queue.init(o.QueueBytes, g.urgent)
@@ -130,6 +134,7 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 func (g *Group) Close() error {
 	g.closing.Do(func() {
 		g.queue.close()
+		g.endScripts()
 		close(g.stopped)
 		g.closeErr = g.Replica.Close()
 		g.wg.Wait()
@@ -149,6 +154,7 @@ func (g *Group) onLeader(ctx context.Context, term uint64) error {
 }
 
 func (g *Group) onFollower() {
+	g.endScripts() // one may hold the lock
 	g.mu.Lock()
 	g.machine.BreakWatches()
 	g.waiters.Drop(fsm.Deposed)
@@ -162,9 +168,17 @@ func (g *Group) onFollower() {
 // it only reads. It blocks until the unit is answered. After an error nothing
 // was written to u.Reply.
 func (g *Group) Do(u *fsm.Unit) error {
+	if g.doAside(u) {
+		return nil
+	}
 	if u.Writes() {
 		if g.Serving() == 0 {
 			return ErrNotLeader
+		}
+		if u.Tries() {
+			if answered, err := g.try(u); answered || err != nil {
+				return err
+			}
 		}
 		if u.Waiter != nil {
 			if parked, err := g.park(u); parked || err != nil {
@@ -214,6 +228,9 @@ func (g *Group) Do(u *fsm.Unit) error {
 
 // DoStale runs a unit that only reads on whatever state this replica has.
 func (g *Group) DoStale(u *fsm.Unit) error {
+	if g.doAside(u) {
+		return nil
+	}
 	if u.Writes() {
 		return ErrNotLeader
 	}

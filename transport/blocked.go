@@ -28,6 +28,7 @@ func (s *Session) addBlocking(op fsm.Op, size int, g Group, stale bool) {
 	if len(s.unit.Ops) > 0 && (s.group != g || s.stale != stale) {
 		s.flush()
 	}
+	s.separate(&op)
 	s.group, s.stale = g, stale
 	s.unit.Ops = append(s.unit.Ops, op)
 	s.unitBytes += size

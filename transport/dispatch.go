@@ -49,6 +49,12 @@ func (s *Session) resolve(args [][]byte) {
 		s.reject(node, errNoAuth)
 		return
 	}
+	if busy := s.srv.opts.Busy; busy != nil && !spec.Flags.Has(command.AllowBusy) {
+		if problem := busy(); problem != "" {
+			s.reject(node, problem)
+			return
+		}
+	}
 	if s.tx.open && spec.Flags.Has(command.NoMulti) {
 		s.reject(node, errNotInMulti)
 		return

@@ -30,6 +30,10 @@ type Options struct {
 	// them; nil: there are none. An error is for the client.
 	Spread func(channel, payload []byte) error
 
+	// Busy returns the error that commands are told while a script has been running
+	// for too long, or ""; nil: none ever does.
+	Busy func() string
+
 	// Serves reports, without waiting, whether this node serves a slot; nil: all.
 	Serves func(slot int) bool
 

@@ -271,6 +271,21 @@ func writeSubscription(w *resp.Writer, word, name string, count int64) {
 // Publish delivers a message that was published on another node.
 func (s *Server) Publish(channel, payload []byte) { s.hub.publish(channels, channel, payload) }
 
+// PublishHere publishes what a script on this node says, to the other nodes too
+// unless the channel is a shard's. It doesn't wait.
+func (s *Server) PublishHere(shard bool, channel, payload []byte) {
+	if shard {
+		s.hub.publish(shardChannels, channel, payload)
+		return
+	}
+	if s.opts.Spread != nil {
+		if err := s.opts.Spread(channel, payload); err != nil {
+			s.log.Warn("a script's message isn't sent to the other nodes", "reason", err)
+		}
+	}
+	s.hub.publish(channels, channel, payload)
+}
+
 // CheckSlots ends the subscriptions to shard channels of slots that this node
 // doesn't serve any more, and closes replicas if it leads other groups than before. It returns at once; the work is the janitor's.
 func (s *Server) CheckSlots() {

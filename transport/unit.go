@@ -19,6 +19,20 @@ func (s *Session) add(node *Node, args [][]byte, slot int, g Group, stale bool) 
 		op.Before = s.remember(node, args)
 	}
 	op.Nested = s.nestedOf(node, args)
+	if op.Cmd.Aside != nil {
+		// Alone, so that it need not wait for what others hold up.
+		s.flush()
+		s.addOp(op, size, g, stale)
+		s.flush()
+		return
+	}
+	if op.Cmd.RunsScript() {
+		if w, ok := g.(interface {
+			WorthTrying(cmd *fsm.Command, args [][]byte) bool
+		}); ok && !stale {
+			op.Try = w.WorthTrying(op.Cmd, args)
+		}
+	}
 	if op.Cmd.MayWait(args) {
 		s.addBlocking(op, size, g, stale)
 		return
@@ -30,10 +44,21 @@ func (s *Session) addOp(op fsm.Op, size int, g Group, stale bool) {
 	if len(s.unit.Ops) > 0 && (s.group != g || s.stale != stale) {
 		s.flush()
 	}
+	s.separate(&op)
 	s.group, s.stale = g, stale
 	s.unit.Ops = append(s.unit.Ops, op)
 	s.unitBytes += size
 	s.flushFull()
+}
+
+// separate sends the unit if it must not go together with op: scripts that are
+// tried as reads and what is to be logged don't mix, or the scripts would be logged, too.
+func (s *Session) separate(op *fsm.Op) {
+	logged := !op.Try && (op.Tx != nil || op.Writes())
+	if len(s.unit.Ops) > 0 && (s.unitTries && logged || s.unitLogs && op.Try) {
+		s.flush()
+	}
+	s.unitTries, s.unitLogs = s.unitTries || op.Try, s.unitLogs || logged
 }
 
 // unitReply is how many bytes of replies a unit should lead to at the most, as
@@ -122,6 +147,7 @@ func (s *Session) flush() {
 	s.unit.Ops, s.unit.Waiter = s.unit.Ops[:0], nil
 	s.side.Buf = s.side.Buf[:0]
 	s.unitBytes = 0
+	s.unitTries, s.unitLogs = false, false
 	s.group = nil
 	if w != nil && err == nil && w.Blocked() {
 		s.await(w, g, spec)

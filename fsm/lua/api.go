@@ -11,7 +11,8 @@ import (
 // Host is what a script runs on.
 type Host interface {
 	// Call runs a command and returns its reply in the given version of RESP,
-	// valid until the next call, or why a script may not run it.
+	// valid until the next call, as the arguments are, or why a script may not run it. Abandon as the
+	// reason ends the run, whatever the script does about errors.
 	Call(args [][]byte, proto int) (reply []byte, refused string)
 
 	// Cost returns how many steps a call is worth beyond those of its
@@ -27,6 +28,9 @@ type Host interface {
 	// to redis.LOG_WARNING (3).
 	Log(level int, text string)
 }
+
+// Abandon is what Host.Call refuses a command with to end the run for good.
+const Abandon = "abandoned"
 
 // replAll is all propagation flags. They have no effect: every replica runs the
 // script.
@@ -107,6 +111,10 @@ func (e *env) command(L *glua.LState, raise bool) int {
 	}
 	e.budget.Spend(L, callSteps+e.host.Cost(args))
 	reply, refused := e.safely(L, args)
+	if refused == Abandon {
+		e.abandoned = true
+		e.budget.Exhaust()
+	}
 	if refused != "" {
 		if refused[0] == '-' {
 			refused = refused[1:]
@@ -141,25 +149,34 @@ func (e *env) safely(L *glua.LState, args [][]byte) (reply []byte, refused strin
 	return e.host.Call(args, e.proto)
 }
 
-// arguments returns the arguments of redis.call as a command.
+// keptArguments bounds the room for arguments that is kept for the next call, in bytes.
+const keptArguments = 64 << 10
+
+// arguments returns the arguments of redis.call as a command, valid until the
+// next call.
 func (e *env) arguments(L *glua.LState) (args [][]byte, problem string) {
 	n := L.GetTop()
 	if n == 0 {
 		return nil, "Please specify at least one argument for this redis lib call"
 	}
-	args = make([][]byte, n)
-	size := 0
-	for i := range args {
+	// The room of the last call is used again: commands keep none of their arguments.
+	args, text := e.args[:0], e.argText[:0]
+	for i := range n {
+		from := len(text)
 		switch v := L.Get(i + 1).(type) {
 		case glua.LString:
-			args[i] = []byte(v)
+			text = append(text, v...)
 		case glua.LNumber:
 			// Redis writes them with 17 digits here, not with 14.
-			args[i] = []byte(formatArgument(float64(v)))
+			text = append(text, formatArgument(float64(v))...)
 		default:
 			return nil, "Lua redis lib command arguments must be strings or integers"
 		}
-		size += len(args[i])
+		args = append(args, text[from:len(text):len(text)])
+	}
+	size := len(text)
+	if len(text) <= keptArguments && n <= keptArguments/24 {
+		e.args, e.argText = args, text
 	}
 	e.budget.Spend(L, int64(size/callBytes))
 	e.budget.Grow(L, int64(size))

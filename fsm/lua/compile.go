@@ -50,6 +50,9 @@ func compile(code, name string) (proto *glua.FunctionProto, err error) {
 	if err != nil {
 		return nil, syntaxError(err, code, name)
 	}
+	// The compiler gives every function with "..." a local table "arg", as Lua
+	// 5.0 did. That of a chunk has no name that anything could find it by.
+	proto.IsVarArg &^= glua.VarArgNeedsArg
 	return proto, nil
 }
 

@@ -14,6 +14,11 @@ const (
 	maxSteps = 40_000_000
 	maxBytes = 256 << 20
 
+	// Of a run that isn't repeated and that SCRIPT KILL can end: half a minute
+	// or so. Not so much memory, since nobody frees what the script holds on to.
+	patientSteps = 1_000_000_000
+	patientBytes = 1 << 30
+
 	maxFrames     = 4_000     // nested calls of the main thread
 	maxFramesCo   = 1_000     // and of a coroutine
 	maxResumes    = 100       // coroutines that wait for each other
@@ -31,11 +36,12 @@ type env struct {
 	budget *lualib.Budget
 	dirty  bool
 
-	asItIs  *glua.LFunction // an error handler that changes nothing
-	guard   *glua.LTable    // metatable of tables that are read-only
-	globals *glua.LTable    // and of the globals
-	strict  *glua.LTable    // and of the redis table that functions see
-	redis   *glua.LTable    // the redis table of scripts
+	asItIs               *glua.LFunction // an error handler that changes nothing
+	ofScript, ofFunction *glua.LFunction // those that say where an error was raised
+	guard                *glua.LTable    // metatable of tables that are read-only
+	globals              *glua.LTable    // and of the globals
+	strict               *glua.LTable    // and of the redis table that functions see
+	redis                *glua.LTable    // the redis table of scripts
 
 	// Of functions, see openFunctions.
 	loadGlobals, runGlobals   *glua.LTable
@@ -43,15 +49,19 @@ type env struct {
 	callbacks                 map[string]*glua.LFunction // of the library that is in this env
 
 	// Of the run.
-	host     Host
-	proto    int // RESP version of what redis.call returns
-	rand     drand48
-	stop     *atomic.Bool // set by SCRIPT KILL
-	ids      map[glua.LValue]int
-	depth    int // coroutines that wait for each other
-	panicked any // what a command panicked with
-	loading  *loading
-	current  *glua.LTable // the environment of code that is loaded at run time
+	host      Host
+	proto     int // RESP version of what redis.call returns
+	rand      drand48
+	stop      *atomic.Bool // set by SCRIPT KILL
+	ids       map[glua.LValue]int
+	depth     int      // coroutines that wait for each other
+	panicked  any      // what a command panicked with
+	args      [][]byte // room for the arguments of a command
+	argText   []byte
+	killed    bool // SCRIPT KILL has ended it
+	abandoned bool // the host wants no more of it
+	loading   *loading
+	current   *glua.LTable // the environment of code that is loaded at run time
 }
 
 // newEnv builds an interpreter.
@@ -68,6 +78,7 @@ func newEnv() *env {
 	L.SetContext(&meter{env: e, thread: L})
 
 	e.asItIs = L.NewFunction(func(*glua.LState) int { return 1 })
+	e.ofScript, e.ofFunction = L.NewFunction(e.errorHandler("@user_script")), L.NewFunction(e.errorHandler("@user_function"))
 	e.guard = L.NewTable()
 	e.globals, e.strict = L.NewTable(), L.NewTable()
 	for _, t := range []*glua.LTable{e.globals, e.strict} {
@@ -161,11 +172,11 @@ func text(v glua.LValue) string {
 }
 
 // begin prepares the env for a run.
-func (e *env) begin(h Host, seed uint64, stop *atomic.Bool) {
-	e.budget.Reset(maxSteps, maxBytes)
-	e.host, e.proto, e.stop = h, 2, stop
-	e.rand = drand48(seed & mask48)
-	e.ids, e.depth, e.panicked = nil, 0, nil
+func (e *env) begin(c *Call) {
+	e.budget.Reset(c.budget())
+	e.host, e.proto, e.stop = c.Host, 2, c.Stop
+	e.rand = drand48(c.Seed & mask48)
+	e.ids, e.depth, e.panicked, e.abandoned, e.killed = nil, 0, nil, false, false
 	e.current = e.L.G.Global
 	e.L.SetTop(0)
 }

@@ -33,6 +33,7 @@ type Function struct {
 	Described   bool
 	Flags       Flags
 	Library     *Library
+	Wrote       atomic.Bool // in its last run, as Script.Wrote
 }
 
 const errNames = "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
@@ -64,7 +65,7 @@ func (in *Interpreter) LoadLibrary(code string, log func(level int, text string)
 	e := in.pool.take()
 	defer in.pool.give(e)
 	defer e.end()
-	e.begin(loadHost{log}, 0, nil)
+	e.begin(&Call{Host: loadHost{log}})
 	l.Functions, problem = e.load(l)
 	switch {
 	case problem != "":
@@ -138,7 +139,7 @@ func (h loadHost) Log(level int, text string) {
 }
 
 // CallFunction runs a function and writes its reply; see Run.
-func (in *Interpreter) CallFunction(f *Function, c *Call, w *resp.Writer) {
+func (in *Interpreter) CallFunction(f *Function, c *Call, w *resp.Writer) (finished bool) {
 	lib := f.Library
 	var e *env
 	for i := range lib.loaded {
@@ -148,31 +149,32 @@ func (in *Interpreter) CallFunction(f *Function, c *Call, w *resp.Writer) {
 	}
 	if e == nil {
 		e = in.pool.take()
-		e.begin(loadHost{}, 0, nil)
+		e.begin(&Call{Host: loadHost{}})
 		if _, problem := e.load(lib); problem != "" {
 			// It has been loaded before; only a run that costs more than it may
 			// by a hair could get here.
 			w.Error("ERR Error registering functions: " + problem)
 			e.end()
-			return
+			return true
 		}
 	}
 	// Whether it had to be loaded first must make no difference.
-	e.begin(c.Host, c.Seed, c.Stop)
+	e.begin(c)
 	e.useFunctions(e.runGlobals)
 	e.L.Push(e.callbacks[f.Name])
 	e.L.Push(e.list(c.Keys))
 	e.L.Push(e.list(c.Args))
-	e.finish(2, "@user_function", f.Name, w)
+	finished = e.finish(2, "@user_function", f.Name, w)
 	if lib.stateless && !e.dirty {
 		for i := range lib.loaded {
 			if lib.loaded[i].CompareAndSwap(nil, e) {
-				return
+				return finished
 			}
 		}
 	}
 	e.callbacks = nil
 	in.pool.give(e)
+	return finished
 }
 
 // loading is a library that is being loaded.

@@ -33,7 +33,7 @@ func (m *meter) Done() <-chan struct{} {
 		return closed
 	}
 	if m.env.stop != nil && m.env.stop.Load() {
-		m.err = errKilled
+		m.err, m.env.killed = errKilled, true
 		return closed
 	}
 	f := frameOf(m.thread)

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync/atomic"
 
 	glua "github.com/yuin/gopher-lua"
 )
@@ -54,12 +55,16 @@ func flagNamed(name string) (Flags, bool) {
 	return 0, false
 }
 
-// Script is a compiled script of EVAL. It is never changed.
+// Script is a compiled script of EVAL. It is never changed, but for Wrote.
 type Script struct {
 	SHA   string // of Body, 40 hexadecimal digits
 	Body  string
 	Flags Flags
 	proto *glua.FunctionProto
+
+	// Wrote says that the last run reached a command that writes. It is a hint
+	// of this process.
+	Wrote atomic.Bool
 }
 
 // SHA1 returns the name of a script: its SHA1 in hexadecimal.

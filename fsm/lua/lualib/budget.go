@@ -77,6 +77,9 @@ func (b *Budget) TakeBytes(n int64) bool {
 	return true
 }
 
+// Exhaust ends the run: nothing is left.
+func (b *Budget) Exhaust() { b.steps, b.err = 0, ErrSteps }
+
 // Spend uses up n steps, or raises a Lua error in L.
 func (b *Budget) Spend(L *lua.LState, n int64) {
 	if !b.Take(n) {
