@@ -25,6 +25,7 @@ import (
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/metrics"
 	"github.com/quorate/quorate/node"
+	"github.com/quorate/quorate/security"
 	"github.com/quorate/quorate/transport"
 )
 
@@ -93,7 +94,12 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	figures := metrics.New(adm.GroupFigures, func() metrics.ServerFigures { return adm.ServerFigures(clients) })
 	adm.Counters = admin.NewCounters(figures)
 
-	opts, err := nodeOptions(cfg, figures, log)
+	table := transport.NewTable(adm.Commands()...)
+	users := security.NewUsers(transport.SecurityCommands(table))
+	if err := admin.LoadUsers(users, s); err != nil {
+		return err
+	}
+	opts, err := nodeOptions(cfg, figures, users.Commands, log)
 	if err != nil {
 		return err
 	}
@@ -111,9 +117,10 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		return errors.Join(err, closeAll(listeners))
 	}
 	adm.Node = n
-	clients = transport.New(transport.Options{Router: router{n}, Table: transport.NewTable(adm.Commands()...),
+	clients = transport.New(transport.Options{Router: router{n}, Table: table, Users: users,
 		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(),
 		Spread: n.Spread, Serves: n.Serves, Logger: log.Named("clients")})
+	admin.FollowUsers(clients, cfg)
 	putLimitsInForce(cfg, n)
 	syncAsConfigured(cfg, n)
 	evictInTime(cfg, n)

@@ -17,13 +17,14 @@ import (
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/metrics"
 	"github.com/quorate/quorate/node"
+	"github.com/quorate/quorate/security"
 	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/store/wal"
 	"github.com/quorate/quorate/transport"
 )
 
 // nodeOptions turns the configuration into a node's options.
-func nodeOptions(cfg *config.Config, m *metrics.Metrics, log hclog.Logger) (node.Options, error) {
+func nodeOptions(cfg *config.Config, m *metrics.Metrics, set *security.Commands, log hclog.Logger) (node.Options, error) {
 	s := cfg.Current()
 	memory := &fsm.Memory{}
 	memory.Store(memoryLimit(s))
@@ -42,7 +43,7 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, log hclog.Logger) (node
 			os.Exit(70) // EX_SOFTWARE: not an ordinary end
 		},
 		Group: func(g *store.GroupOptions) {
-			g.Machine.Memory = memory
+			g.Machine.Memory, g.Machine.Commands = memory, set
 			g.MaxEntryBytes = int(s.MaxEntrySize)
 			g.Gather = time.Duration(s.GatherMax) * time.Microsecond
 			if g.Gather == 0 {

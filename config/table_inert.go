@@ -103,8 +103,6 @@ var inertTable = []directive{
 		doc:   "No effect while oom-score-adj is no."},
 	{name: "lua-time-limit", aliases: []string{"busy-reply-threshold"}, def: "5000", flags: cosmetic, value: inertInt("lua-time-limit", 0, maxInt64),
 		doc: "No effect: a script ends by the number of its steps, which is the same on every replica."},
-	{name: "acllog-max-len", def: "128", flags: cosmetic, value: inertInt("acllog-max-len", 0, maxInt64),
-		doc: "Entries of the ACL log. No effect: there is no ACL log."},
 	{name: "sanitize-dump-payload", def: "no", flags: cosmetic, value: inertEnum("sanitize-dump-payload", "no", "yes", "clients"),
 		doc: "No effect: payloads are always checked in full."},
 

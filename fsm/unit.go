@@ -58,6 +58,10 @@ type Op struct {
 	// like Before.
 	Nested func(cmd *Command, args [][]byte, db int)
 
+	// As is the user for whom Cmd runs, if it may meet commands or keys that are
+	// forbidden to him; nil: nothing is.
+	As *As
+
 	decided uint64 // the applied index on which the decision about Watch rests
 
 	// Raw is a reply that is known already and only waits for its place: what
