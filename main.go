@@ -111,7 +111,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		return err
 	}
 	var hears listener
-	hears.attach(&opts)
+	hears.attach(&opts, users)
 	n, err := node.Open(opts)
 	if err != nil {
 		return errors.Join(err, closeAll(listeners))
@@ -120,7 +120,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	clients = transport.New(transport.Options{Router: router{n}, Table: table, Users: users,
 		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(),
 		Spread: n.Spread, Serves: n.Serves, Logger: log.Named("clients")})
-	admin.FollowUsers(clients, cfg)
+	adm.FollowUsers(clients)
 	putLimitsInForce(cfg, n)
 	syncAsConfigured(cfg, n)
 	evictInTime(cfg, n)

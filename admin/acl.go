@@ -45,22 +45,21 @@ func (a *Admin) aclCommand() *transport.Command {
 
 // aclSetUser implements ACL SETUSER username [rule [rule ...]].
 func (a *Admin) aclSetUser(s *transport.Session, args [][]byte) {
-	users := s.Server().Users()
-	change, err := users.Set(string(args[2]), texts(args[3:]))
+	name, rules := string(args[2]), texts(args[3:])
+	_, err := a.changeUsers(s.Server(), s, func(u *security.Users) (security.Change, error) { return u.Set(name, rules) })
 	if err != nil {
-		s.Error("ERR " + err.Error())
+		userError(s, err)
 		return
 	}
-	s.Server().ApplyUsers(change, s)
 	s.OK()
 }
 
 // aclDelUser implements ACL DELUSER username [username ...].
 func (a *Admin) aclDelUser(s *transport.Session, args [][]byte) {
-	change, err := s.Server().Users().Delete(texts(args[2:]))
-	s.Server().ApplyUsers(change, s)
+	names := texts(args[2:])
+	change, err := a.changeUsers(s.Server(), s, func(u *security.Users) (security.Change, error) { return u.Delete(names) })
 	if err != nil {
-		s.Error("ERR " + err.Error())
+		userError(s, err)
 		return
 	}
 	s.Int(int64(len(change.Gone)))

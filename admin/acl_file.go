@@ -53,15 +53,6 @@ func followACL(users *security.Users, s *config.Settings) {
 	users.OpenChannels(s.ACLPubSubDefault == "allchannels")
 }
 
-// FollowUsers has CONFIG SET of what concerns users take effect.
-func FollowUsers(srv *transport.Server, cfg *config.Config) {
-	users := srv.Users()
-	follow := func(s *config.Settings) { followACL(users, s) }
-	cfg.OnChange("acllog-max-len", follow)
-	cfg.OnChange("acl-pubsub-default", follow)
-	cfg.OnChange("requirepass", func(s *config.Settings) { users.DefaultPassword(s.RequirePass) })
-}
-
 // aclLoad implements ACL LOAD.
 func (a *Admin) aclLoad(s *transport.Session, _ [][]byte) {
 	settings := a.Config.Current()
@@ -69,13 +60,17 @@ func (a *Admin) aclLoad(s *transport.Session, _ [][]byte) {
 		s.Error(errNoACLFile)
 		return
 	}
-	users := s.Server().Users()
-	all, err := readUsers(users, settings)
+	_, err := a.changeUsers(s.Server(), s, func(users *security.Users) (security.Change, error) {
+		all, err := readUsers(users, settings)
+		if err != nil {
+			return security.Change{}, err
+		}
+		return users.Replace(all), nil
+	})
 	if err != nil {
-		s.Error("ERR " + err.Error())
+		userError(s, err)
 		return
 	}
-	s.Server().ApplyUsers(users.Replace(all), s)
 	s.OK()
 }
 

@@ -45,6 +45,8 @@ type Users struct {
 
 	mu     sync.Mutex // held while the users change
 	byName map[string]*User
+
+	revision uint64 // guarded by mu; see sync.go
 }
 
 // NewUsers returns a server's users: the default one, who may do everything.

@@ -153,11 +153,25 @@ func (s *Server) ApplyUsers(c security.Change, by *Session) {
 		default:
 			continue
 		}
-		if session == by {
+		switch {
+		case session == by:
 			session.ending = true
-		} else {
+		case session.lastWords.Load():
+			// It looks itself when it has answered.
+		default:
 			session.kill()
 		}
+	}
+}
+
+// Changing runs something that may end this very session by a change of the users
+// that comes back from the cluster; it is answered before.
+func (s *Session) Changing(run func()) {
+	s.lastWords.Store(true)
+	run()
+	s.lastWords.Store(false)
+	if u := s.User(); u.Gone() || s.subs.any() && !s.srv.hub.permits(s, u.Rules()) {
+		s.ending = true
 	}
 }
 

@@ -72,8 +72,10 @@ type Session struct {
 	backlog atomic.Int64             // bytes of messages that wait
 	subs    subscriptions
 	user    atomic.Pointer[security.User]
-	mu      sync.Mutex
-	info    info // guarded by mu
+
+	lastWords atomic.Bool // see Changing
+	mu        sync.Mutex
+	info      info // guarded by mu
 }
 
 // settings are what RESET undoes.
