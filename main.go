@@ -111,7 +111,11 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		return err
 	}
 	var hears listener
-	hears.attach(&opts, users)
+	agreed := &admin.ClusterUsers{Users: users, Path: filepath.Join(opts.Dir, "users.json"), Warn: log.Warn}
+	if err := agreed.Restore(); err != nil {
+		return errors.Join(err, closeAll(listeners))
+	}
+	hears.attach(&opts, agreed)
 	n, err := node.Open(opts)
 	if err != nil {
 		return errors.Join(err, closeAll(listeners))

@@ -83,19 +83,6 @@ func userError(s *transport.Session, err error) {
 	s.Error(text)
 }
 
-// SyncUsers puts a revision of the cluster's users in force. srv is nil as long as
-// there are no clients.
-func SyncUsers(users *security.Users, srv *transport.Server, u slots.Users) {
-	all := map[string]string{}
-	for _, user := range u.All {
-		all[string(user.Name)] = string(user.Rules)
-	}
-	change := users.Sync(u.Revision, all)
-	if srv != nil {
-		srv.ApplyUsers(change, nil)
-	}
-}
-
 // FollowUsers has CONFIG SET of what concerns users take effect.
 func (a *Admin) FollowUsers(srv *transport.Server) {
 	users := srv.Users()

@@ -164,6 +164,16 @@ func (s *Server) ApplyUsers(c security.Change, by *Session) {
 	}
 }
 
+// EndUnproven ends the sessions of the default user, but for those that make a change.
+// It is for a server that learns late that he has a password.
+func (s *Server) EndUnproven() {
+	for _, session := range s.sessions.all() {
+		if session.User() == s.users.Default() && !session.lastWords.Load() {
+			session.kill()
+		}
+	}
+}
+
 // Changing runs something that may end this very session by a change of the users
 // that comes back from the cluster; it is answered before.
 func (s *Session) Changing(run func()) {
