@@ -26,6 +26,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/metrics"
 	"github.com/quorate/quorate/node"
+	"github.com/quorate/quorate/security"
 	"github.com/quorate/quorate/transport"
 )
 
@@ -95,7 +96,12 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	adm.Counters = admin.NewCounters(figures)
 
 	running := &fsm.Running{}
-	opts, err := nodeOptions(cfg, figures, running, log)
+	table := transport.NewTable(adm.Commands()...)
+	users := security.NewUsers(transport.SecurityCommands(table))
+	if err := admin.LoadUsers(users, s); err != nil {
+		return err
+	}
+	opts, err := nodeOptions(cfg, figures, running, users.Commands, log)
 	if err != nil {
 		return err
 	}
@@ -107,16 +113,21 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		return err
 	}
 	var hears listener
-	hears.attach(&opts)
+	agreed := &admin.ClusterUsers{Users: users, Path: filepath.Join(opts.Dir, "users.json"), Warn: log.Warn}
+	if err := agreed.Restore(); err != nil {
+		return errors.Join(err, closeAll(listeners))
+	}
+	hears.attach(&opts, agreed)
 	n, err := node.Open(opts)
 	if err != nil {
 		return errors.Join(err, closeAll(listeners))
 	}
 	adm.Node = n
 	adm.Busy = busyWith(running, cfg)
-	clients = transport.New(transport.Options{Router: router{n}, Table: transport.NewTable(adm.Commands()...),
+	clients = transport.New(transport.Options{Router: router{n}, Table: table, Users: users,
 		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(), Busy: adm.Busy,
 		Spread: n.Spread, Serves: n.Serves, Source: source{n}, ReplID: adm.RunID, Logger: log.Named("clients")})
+	adm.FollowUsers(clients)
 	putLimitsInForce(cfg, n)
 	syncAsConfigured(cfg, n)
 	evictInTime(cfg, n)

@@ -3,9 +3,11 @@ package main
 import (
 	"sync/atomic"
 
+	"github.com/quorate/quorate/admin"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/node"
+	"github.com/quorate/quorate/slots"
 	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/transport"
 )
@@ -17,7 +19,8 @@ type listener struct {
 }
 
 // attach has a node's options tell the listener what clients may want to hear.
-func (l *listener) attach(o *node.Options) {
+func (l *listener) attach(o *node.Options, users *admin.ClusterUsers) {
+	o.OnUsers = func(u slots.Users) { users.Sync(l.srv.Load(), u) }
 	o.Tracker = l
 	o.WantsEvent = func(class byte) bool {
 		s := l.srv.Load()

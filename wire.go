@@ -18,13 +18,14 @@ import (
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/metrics"
 	"github.com/quorate/quorate/node"
+	"github.com/quorate/quorate/security"
 	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/store/wal"
 	"github.com/quorate/quorate/transport"
 )
 
 // nodeOptions turns the configuration into a node's options.
-func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, log hclog.Logger) (node.Options, error) {
+func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, set *security.Commands, log hclog.Logger) (node.Options, error) {
 	s := cfg.Current()
 	memory := &fsm.Memory{}
 	memory.Store(memoryLimit(s))
@@ -43,7 +44,7 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, l
 			os.Exit(70) // EX_SOFTWARE: not an ordinary end
 		},
 		Group: func(g *store.GroupOptions) {
-			g.Machine.Memory, g.Machine.Running = memory, running
+			g.Machine.Memory, g.Machine.Running, g.Machine.Commands = memory, running, set
 			g.MaxEntryBytes = int(s.MaxEntrySize)
 			g.Gather = time.Duration(s.GatherMax) * time.Microsecond
 			if g.Gather == 0 {

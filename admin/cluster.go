@@ -22,6 +22,8 @@ func (a *Admin) clusterCommand() *transport.Command {
 			Group: "cluster", Since: since, Complexity: "O(N)", Summary: summary, Syntax: syntax,
 			Tips: nonDeterministic(name)}}
 	}
+	replicas := sub("REPLICAS", 3, "5.0.0", "Lists the replicas of a node.", "node-id", a.clusterReplicas)
+	replicas.Flags |= command.Admin
 	help := &transport.Command{Run: clusterHelp, Spec: helpSpec("cluster", "5.0.0", command.Loading|command.Stale)}
 	return &transport.Command{
 		Spec: command.Spec{Name: "CLUSTER", Arity: -2, Group: "cluster", Since: "3.0.0", Complexity: "Depends on subcommand.",
@@ -35,8 +37,7 @@ func (a *Admin) clusterCommand() *transport.Command {
 			sub("KEYSLOT", 3, "3.0.0", "Returns the hash slot of a key.", "key", clusterKeyslot),
 			sub("COUNTKEYSINSLOT", 3, "3.0.0", "Counts the keys in a hash slot.", "slot", a.clusterCountKeys),
 			sub("GETKEYSINSLOT", 4, "3.0.0", "Lists keys of a hash slot.", "slot count", a.clusterGetKeys),
-			sub("REPLICAS", 3, "5.0.0", "Lists the replicas of a node.", "node-id", a.clusterReplicas),
-			help,
+			replicas, help,
 		},
 	}
 }

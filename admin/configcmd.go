@@ -52,6 +52,9 @@ func (a *Admin) configSet(s *transport.Session, args [][]byte) {
 }
 
 func (a *Admin) configRewrite(s *transport.Session, _ [][]byte) {
+	if settings := a.Config.Current(); settings.ACLFile == "" {
+		a.Config.SetUsers(userLines(s.Server().Users(), settings))
+	}
 	if err := a.Config.Rewrite(); err != nil {
 		s.Error("ERR " + err.Error())
 		return

@@ -21,7 +21,7 @@ func (c *Config) Get(patterns ...string) []Pair {
 	seen := make(map[string]bool)
 	add := func(shown string) {
 		key := strings.ToLower(shown)
-		if d := byName[key]; d != nil && !seen[key] {
+		if d := byName[key]; d != nil && d.flags&lineOnly == 0 && !seen[key] {
 			seen[key] = true
 			out = append(out, Pair{shown, d.value.get(s)})
 		}
@@ -32,7 +32,7 @@ func (c *Config) Get(patterns ...string) []Pair {
 			continue
 		}
 		for _, name := range sortedNames {
-			if byName[name].flags&hidden == 0 && glob.Match([]byte(pattern), []byte(name), true) {
+			if byName[name].flags&(hidden|lineOnly) == 0 && glob.Match([]byte(pattern), []byte(name), true) {
 				add(name)
 			}
 		}

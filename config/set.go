@@ -85,7 +85,7 @@ func checkNames(args []string, s *Settings, local bool) ([]assignment, error) {
 		name := strings.ToLower(args[i])
 		d := byName[name]
 		switch {
-		case d == nil:
+		case d == nil, d.flags&lineOnly != 0:
 			return nil, fmt.Errorf("Unknown option or number of arguments for CONFIG SET - '%s'", args[i])
 		case d.flags&immutable != 0 && !(ownDirective(name) && d.value.get(s) == args[i+1]):
 			return nil, setError(args[i], errImmutable)

@@ -199,7 +199,7 @@ func TestGet(t *testing.T) {
 	}
 	unseen := 0
 	for _, d := range byName {
-		if d.flags&hidden != 0 {
+		if d.flags&(hidden|lineOnly) != 0 {
 			unseen++
 		}
 	}

@@ -23,11 +23,17 @@ type Settings struct {
 	MaxClients    int64
 	Databases     int64
 	RequirePass   string
-	Dir           string // absolute
-	LogFile       string // see Path
-	LogLevel      string // debug, verbose, notice or warning
-	Daemonize     bool
-	PidFile       string // see Path
+	Users         [][]string // what stands behind "user" in each line
+	ACLFile       string     // see Path
+	ACLLogMaxLen  int64
+
+	ACLPubSubDefault string // allchannels or resetchannels
+
+	Dir       string // absolute
+	LogFile   string // see Path
+	LogLevel  string // debug, verbose, notice or warning
+	Daemonize bool
+	PidFile   string // see Path
 
 	// Cluster.
 	ClusterEnabled     bool

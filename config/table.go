@@ -23,6 +23,9 @@ const (
 	cosmetic
 	// hidden: CONFIG GET shows it to who asks for its name, not for a pattern.
 	hidden
+	// lineOnly: only lines of a file or the command line have it; CONFIG doesn't
+	// know it.
+	lineOnly
 )
 
 // directive is one entry of the table.
@@ -71,9 +74,20 @@ var table = []directive{
 	{name: "databases", def: "16", flags: immutable,
 		value: integer(1, maxInt, func(s *Settings) *int64 { return &s.Databases }),
 		doc:   "Number of databases for SELECT. In cluster mode there is one, whatever this says."},
-	{name: "requirepass", def: `""`, flags: unsupported,
+	{name: "requirepass", def: `""`,
 		value: text(func(s *Settings) *string { return &s.RequirePass }),
 		doc:   "Password of the default user. Empty: none."},
+	{name: "user", flags: multi | lineOnly, value: usersValue{},
+		doc: "A user and rules, as for ACL SETUSER; one line for each. Not together with aclfile."},
+	{name: "aclfile", def: `""`, flags: immutable,
+		value: text(func(s *Settings) *string { return &s.ACLFile }),
+		doc:   "File of users, read at the start and by ACL LOAD, written by ACL SAVE. Empty: none."},
+	{name: "acllog-max-len", def: "128",
+		value: integer(0, maxInt64, func(s *Settings) *int64 { return &s.ACLLogMaxLen }),
+		doc:   "Entries of ACL LOG."},
+	{name: "acl-pubsub-default", def: "resetchannels",
+		value: enum(func(s *Settings) *string { return &s.ACLPubSubDefault }, "allchannels", "resetchannels"),
+		doc:   "Channels of new users: all or none."},
 	{name: "dir", def: "./", flags: immutable | protected,
 		value: directory(func(s *Settings) *string { return &s.Dir }),
 		doc:   "Directory of all data; it must exist. Relative paths of other directives start here."},

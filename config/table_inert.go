@@ -101,8 +101,6 @@ var inertTable = []directive{
 	{name: "oom-score-adj-values", def: "0 200 800", flags: multi | cosmetic,
 		value: inert{name: "oom-score-adj-values", words: 3, parse: canonicalInt(intParser(-2000, 2000))},
 		doc:   "No effect while oom-score-adj is no."},
-	{name: "acllog-max-len", def: "128", flags: cosmetic, value: inertInt("acllog-max-len", 0, maxInt64),
-		doc: "Entries of the ACL log. No effect: there is no ACL log."},
 	{name: "sanitize-dump-payload", def: "no", flags: cosmetic, value: inertEnum("sanitize-dump-payload", "no", "yes", "clients"),
 		doc: "No effect: payloads are always checked in full."},
 

@@ -10,10 +10,7 @@ import (
 // set, so that CONFIG GET shows them and what it shows can be set. Nothing here
 // reads them.
 var redisTable = []directive{
-	// Users and passwords of other servers.
-	{name: "aclfile", def: `""`, flags: immutable | unsupported, value: inertText("aclfile"), doc: "File of users."},
-	{name: "acl-pubsub-default", def: "resetchannels", flags: cosmetic, value: inertEnum("acl-pubsub-default", "allchannels", "resetchannels"),
-		doc: "No effect: there are no users but the default one."},
+	// Passwords of other servers.
 	{name: "masterauth", def: `""`, flags: cosmetic, value: inertText("masterauth"),
 		doc: "No effect: the members of a group know each other by the cluster's secrets."},
 	{name: "masteruser", def: `""`, flags: cosmetic, value: inertText("masteruser"), doc: "No effect, see masterauth."},

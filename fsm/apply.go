@@ -166,7 +166,7 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
 	if op.Before != nil {
 		op.Before()
 	}
-	call := WriteCall{ReadCall: ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w, nested: op.Nested}}
+	call := WriteCall{ReadCall: ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w, nested: op.Nested, as: op.As}}
 	if op.Cmd.Write == nil {
 		// A read draws from its own numbers: replicas that only see the
 		// writes must be at the same place in the entry's.
@@ -263,7 +263,7 @@ func (m *Machine) readOne(call *ReadCall, op *Op) {
 		return
 	}
 	op.begin()
-	call.Args, call.DB, call.nested = op.Args, op.DB, op.Nested
+	call.Args, call.DB, call.nested, call.as = op.Args, op.DB, op.Nested, op.As
 	if op.Cmd.Read == nil {
 		op.Cmd.try(call)
 	} else {
@@ -294,7 +294,7 @@ func (m *Machine) readTx(call *ReadCall, op *Op) {
 			if o.Before != nil {
 				o.Before()
 			}
-			call.Args, call.DB, call.nested = o.Args, o.DB, o.Nested
+			call.Args, call.DB, call.nested, call.as = o.Args, o.DB, o.Nested, o.As
 			o.Cmd.Read(call)
 		}
 	}

@@ -21,6 +21,7 @@ type ReadCall struct {
 	rand Rand
 
 	nested func(cmd *Command, args [][]byte, db int) // see Op
+	as     *As                                       // see Op
 
 	hits, misses int64
 	seen         seen // left behind at the keys that are accessed

@@ -123,10 +123,17 @@ func (c *ReadCall) sortQuery(readOnly bool) (q sortQuery, ok bool) {
 			} else if c.clustered() {
 				c.Error(errSortBy)
 				return q, false
+			} else if !c.readsAllKeys() {
+				c.Error(errSortByUser)
+				return q, false
 			}
 		case isWord(a, "GET") && more >= 1:
 			if c.clustered() {
 				c.Error(errSortGet)
+				return q, false
+			}
+			if !c.readsAllKeys() {
+				c.Error(errSortGetUser)
 				return q, false
 			}
 			i++

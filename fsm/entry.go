@@ -18,6 +18,7 @@ import (
 //	#q1 <time> <seed> <origin> <sequence> <expire> <applied> <chain>\r\n   always first
 //	#watch <index>\r\n                                   before a MULTI
 //	#slot <slot>\r\n                                     before a MULTI, of its keys
+//	#as =|+ <rules>\r\n                                before a command, see as.go
 //	#evict\r\n                                         before a DEL, see evict.go
 //	#<internal command> <arguments>\r\n                  see internal.go
 //	*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n            and so on
@@ -108,6 +109,9 @@ func appendOp(dst []byte, op *Op, db int, now int64) ([]byte, int) {
 		dst = append(dst, bytes.Join(op.Args, []byte(" "))...)
 		return append(dst, '\r', '\n'), db
 	}
+	if op.As != nil {
+		dst = appendAs(dst, op.As)
+	}
 	if op.DB != db {
 		n := strconv.Itoa(op.DB)
 		dst = redcon.AppendArray(dst, 2)
@@ -161,6 +165,7 @@ func parseOps(ops []loggedOp, data []byte, databases int) (_ []loggedOp, err err
 	var arena [][]byte // arguments of many commands, in few allocations
 	db, watch, slot, evict := 0, int64(-1), -1, false
 	var tx *loggedOp
+	var as *As
 	for len(data) > 0 {
 		var args [][]byte
 		if data[0] == '#' {
@@ -192,6 +197,10 @@ func parseOps(ops []loggedOp, data []byte, databases int) (_ []loggedOp, err err
 			if slot, err = strconv.Atoi(string(args[1])); err != nil || slot < 0 || slot >= hashslot.Count {
 				return nil, fmt.Errorf("%w: %q", ErrEntry, args)
 			}
+		case name == asLine:
+			if as, err = parseAs(as, args); err != nil {
+				return nil, err
+			}
 		case name == evictLine && len(args) == 1 && tx == nil:
 			evict = true
 		case evict && name == "DEL" && len(args) > 1:
@@ -213,7 +222,13 @@ func parseOps(ops []loggedOp, data []byte, databases int) (_ []loggedOp, err err
 			if cmd == nil {
 				return nil, fmt.Errorf("%w: unknown command %.40q", ErrEntry, args[0])
 			}
-			op := Op{Cmd: cmd, Args: args, DB: db}
+			op := Op{Cmd: cmd, Args: args, DB: db, As: as}
+			if as != nil {
+				if as.Rules, err = unescapeAs(as.Rules); err != nil {
+					return nil, err
+				}
+				as = nil
+			}
 			if tx != nil {
 				tx.tx = append(tx.tx, op)
 			} else {

@@ -79,9 +79,11 @@ const (
 	errGeoCount          = "ERR COUNT must be > 0"
 	errGeoAny            = "ERR the ANY argument requires COUNT argument"
 
-	errSortBy     = "ERR BY option of SORT denied in Cluster mode."
-	errSortGet    = "ERR GET option of SORT denied in Cluster mode."
-	errSortDouble = "ERR One or more scores can't be converted into double"
+	errSortBy      = "ERR BY option of SORT denied in Cluster mode."
+	errSortGet     = "ERR GET option of SORT denied in Cluster mode."
+	errSortByUser  = "ERR BY option of SORT denied due to insufficient ACL permissions."
+	errSortGetUser = "ERR GET option of SORT denied due to insufficient ACL permissions."
+	errSortDouble  = "ERR One or more scores can't be converted into double"
 
 	errBusyKey     = "BUSYKEY Target key name already exists."
 	errRestoreTTL  = "ERR Invalid TTL value, must be >= 0"

@@ -6,6 +6,7 @@ import (
 
 	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/fsm/lua"
+	"github.com/quorate/quorate/security"
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
@@ -28,6 +29,9 @@ type Machine struct {
 	watches Watches
 	memory  *Memory
 	waiters *Waiters
+
+	commands *security.Commands // what rules of users can name
+	rules    *atomic.Pointer[map[string]*security.Rules]
 
 	redirect func(dst []byte, slot uint16) []byte
 
@@ -86,14 +90,20 @@ type Options struct {
 	Publish func(shard bool, channel, payload []byte)
 	// Running are the scripts that run on the node; nil: the machine's own.
 	Running *Running
+	// Commands are all that rules of users can name; nil: the data commands.
+	Commands *security.Commands
 }
 
 // New returns an empty machine.
 func New(o Options) *Machine {
 	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{},
-		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, Publish: o.Publish, interp: &lua.Interpreter{}, running: o.Running, letReads: &atomic.Bool{}}
+		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, Publish: o.Publish, interp: &lua.Interpreter{}, running: o.Running, letReads: &atomic.Bool{},
+		commands: o.Commands, rules: &atomic.Pointer[map[string]*security.Rules]{}}
 	if m.running == nil {
 		m.running = &Running{}
+	}
+	if m.commands == nil {
+		m.commands = ownCommands()
 	}
 	if o.Cluster {
 		m.owned = &SlotSet{}
@@ -130,6 +140,7 @@ func (m *Machine) TakeOver(old *Machine) {
 	m.watches, m.waiters, m.redirect, m.Events, m.memory = old.watches, old.waiters, old.redirect, old.Events, old.memory
 	m.Stats, m.ScriptLog, m.Publish = old.Stats, old.ScriptLog, old.Publish
 	m.interp, m.running, m.letReads = old.interp, old.running, old.letReads
+	m.commands, m.rules = old.commands, old.rules
 	m.countFunctions()
 	if m.tracker = old.tracker; m.tracker != nil {
 		m.tracker.Replaced()

@@ -7,6 +7,7 @@ import (
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm/lua"
 	"github.com/quorate/quorate/resp"
+	"github.com/quorate/quorate/security"
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
@@ -113,9 +114,14 @@ func (h *scriptHost) Known(args [][]byte) bool {
 	return h.cmd != nil || h.session != nil
 }
 
-// Permitted implements lua.Host. Which user a script runs for is not in the
-// log: what he may do was checked before it got there.
-func (h *scriptHost) Permitted([][]byte) bool { return true }
+// Permitted implements lua.Host.
+func (h *scriptHost) Permitted(args [][]byte) bool {
+	if h.read.as == nil {
+		return true
+	}
+	d, _ := h.mayUser(args)
+	return d.Reason == security.Allowed
+}
 
 // Log implements lua.Host.
 func (h *scriptHost) Log(level int, text string) {
@@ -141,6 +147,11 @@ func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused strin
 		return nil, errScriptArity
 	case h.denies(cmd.Flags, cmd.Group):
 		return nil, errScriptForbidden
+	}
+	if refused := h.checkUser(args); refused != "" {
+		return nil, refused
+	}
+	switch {
 	case (cmd.Write != nil || cmd.Logged != nil) && (h.readOnly || h.write == nil && h.read.attempt == nil):
 		return nil, errScriptReadOnly // PFCOUNT counts as a write here, too
 	case h.full && !h.wrote && cmd.Flags.Has(command.DenyOOM):
@@ -189,7 +200,7 @@ func (h *scriptHost) run(args [][]byte) bool {
 	}
 	call := &h.call
 	*call = WriteCall{ReadCall: ReadCall{Writer: &h.reply, Args: args, DB: h.db, now: c.now, m: c.m,
-		rand: Rand{c.rand.Uint64()}, seen: c.seen, scripted: true, attempt: c.attempt}}
+		rand: Rand{c.rand.Uint64()}, seen: c.seen, scripted: true, attempt: c.attempt, as: c.as}}
 	if cmd.Write == nil {
 		cmd.Read(&call.ReadCall)
 		c.aged = c.aged || call.aged
@@ -242,9 +253,18 @@ func (h *scriptHost) callSession(args [][]byte) (reply []byte, refused string) {
 		return nil, errScriptUnknown
 	case s.arity > 0 && len(args) != s.arity || len(args) < -s.arity:
 		return nil, errScriptArity
+	case h.denies(s.flags, ""):
+		return nil, errScriptForbidden
+	}
+	if spec := h.read.m.commands.Find(args); spec == nil || !spec.Flags.Has(command.NoScript) {
+		if refused := h.checkUser(args); refused != "" {
+			return nil, refused
+		}
+	}
+	switch {
 	case s.flags.Has(command.MayReplicate) && (h.readOnly || h.write == nil && h.read.attempt == nil):
 		return nil, errScriptReadOnly
-	case s.run == nil, h.denies(s.flags, ""):
+	case s.run == nil:
 		return nil, errScriptForbidden
 	}
 	s.run(h, args)

@@ -62,6 +62,10 @@ type Op struct {
 	// like that share a unit with others that write only if all go into the log.
 	Try bool
 
+	// As is the user for whom Cmd runs, if it may meet commands or keys that are
+	// forbidden to him; nil: nothing is.
+	As *As
+
 	decided uint64 // the applied index on which the decision about Watch rests
 
 	// Raw is a reply that is known already and only waits for its place: what

@@ -60,6 +60,7 @@ type Options struct {
 	OnEvent       func(class byte, event string, db int, key []byte) // keyspace events of groups that this node leads
 	WantsEvent    func(class byte) bool                              // whether OnEvent has to be called; not nil with OnEvent
 	OnMove        func()                                             // slots or leaderships may have left this node; must not block
+	OnUsers       func(u slots.Users)                                // the users of ACL were changed; must not block
 	OnMessage     func(channel, payload []byte)                      // a message published on another node
 	Fatal         func(error)                                        // must not return
 	Logger        hclog.Logger
@@ -123,7 +124,8 @@ func Open(o Options) (*Node, error) {
 	}
 	n.clusterID.Store(&n.id.Cluster)
 	n.self = slots.Node{ID: n.id.Node, Host: o.Self.Host, Port: o.Self.Port, PeerPort: o.Self.PeerPort}
-	n.slotMap = slots.NewControl(func(*slots.Map) {
+	n.slotMap = slots.NewControl(func(m *slots.Map) {
+		n.tellUsers(m)
 		n.poke()
 		n.moved()
 	}, o.Fatal)

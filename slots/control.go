@@ -21,6 +21,7 @@ type Change struct {
 	Leader  *Leader  `json:"leader,omitempty"`  // a group has a new leader
 	Failed  *Failed  `json:"failed,omitempty"`  // a node went away or came back
 	Members *Members `json:"members,omitempty"` // a group is to have these replicas
+	Users   *Users   `json:"users,omitempty"`   // the next revision of the users of ACL
 }
 
 // Leader says that a node leads a group since a term.
@@ -51,6 +52,7 @@ type Image struct {
 	Groups  []*Group          `json:"groups"`
 	Slots   []Assignment      `json:"slots"`
 	Founded map[string]string `json:"founded"`
+	Users   Users             `json:"users"`
 }
 
 // Assignment gives a range of slots to a group.
@@ -62,7 +64,7 @@ type Assignment struct {
 
 // Image returns the map in its stored form, sorted.
 func (m *Map) Image() *Image {
-	im := &Image{Cluster: m.Cluster, Version: m.Version, Epoch: m.Epoch, Founded: m.Founded}
+	im := &Image{Cluster: m.Cluster, Version: m.Version, Epoch: m.Epoch, Founded: m.Founded, Users: m.Users}
 	for _, id := range m.NodeIDs() {
 		im.Nodes = append(im.Nodes, m.Nodes[id])
 	}
@@ -78,7 +80,7 @@ func (m *Map) Image() *Image {
 // Map returns the map of an image, or an error if it makes no sense.
 func (im *Image) Map() (*Map, error) {
 	m := NewMap()
-	m.Cluster, m.Version, m.Epoch = im.Cluster, im.Version, im.Epoch
+	m.Cluster, m.Version, m.Epoch, m.Users = im.Cluster, im.Version, im.Epoch, im.Users
 	for _, n := range im.Nodes {
 		m.Nodes[n.ID] = n
 	}
@@ -167,6 +169,8 @@ func (m *Map) With(ch *Change) (*Map, error) {
 		next := m.Clone()
 		next.Nodes[n.ID].Failed = ch.Failed.Failed
 		return next, nil
+	case ch.Users != nil:
+		return m.users(ch.Users)
 	case ch.Members != nil:
 		g := m.Groups[ch.Members.Group]
 		if g == nil {

@@ -48,6 +48,7 @@ type Map struct {
 	Groups  map[uint32]*Group      // by ID
 	Slots   [hashslot.Count]uint32 // group that serves the slot, 0 for none
 	Founded map[string]string      // peer addresses of the founding nodes by ID, for bootstrapping groups
+	Users   Users                  // of ACL
 }
 
 // NewMap returns the map of a cluster that isn't formed.

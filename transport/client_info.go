@@ -134,7 +134,7 @@ func (s *Session) describe(dst []byte) []byte {
 		cmd = i.cmd.FullName()
 	}
 	dst = append(append(dst, " cmd="...), cmd...)
-	dst = append(dst, " user=default redir="...)
+	dst = append(append(append(dst, " user="...), s.User().Name...), " redir="...)
 	dst = strconv.AppendInt(dst, i.redirect, 10)
 	field("resp", i.resp)
 	return append(dst, '\n')

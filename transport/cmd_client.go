@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/security"
 )
 
 const errClientName = "ERR Client names cannot contain spaces, newlines or special characters."
@@ -178,7 +179,7 @@ func clientInfo(s *Session, _ [][]byte) {
 
 // clientList implements CLIENT LIST [TYPE type] [ID id [id ...]].
 func clientList(s *Session, args [][]byte) {
-	sessions := s.srv.sessions.all()
+	sessions := slices.DeleteFunc(s.srv.sessions.all(), func(c *Session) bool { return c.killed.Load() })
 	switch {
 	case len(args) == 2:
 	case len(args) == 4 && bytes.EqualFold(args[2], []byte("TYPE")):
@@ -251,12 +252,14 @@ type killFilter struct {
 	kind        int
 	hasKind     bool
 	addr, laddr string
+	user        *security.User
 	skipMe      bool
 }
 
 func (f *killFilter) matches(c *Session) bool {
 	return (f.id == 0 || f.id == c.id) && (!f.hasKind || f.kind == c.kind()) &&
-		(f.addr == "" || f.addr == c.addr) && (f.laddr == "" || f.laddr == c.laddr)
+		(f.addr == "" || f.addr == c.addr) && (f.laddr == "" || f.laddr == c.laddr) &&
+		(f.user == nil || f.user == c.User())
 }
 
 // clientKill implements both forms of CLIENT KILL.
@@ -320,7 +323,7 @@ func (s *Session) parseKill(args [][]byte, f *killFilter) bool {
 		case "LADDR":
 			f.laddr = string(value)
 		case "USER":
-			if string(value) != "default" {
+			if f.user = s.srv.users.Find(string(value)); f.user == nil {
 				s.Error("ERR No such user '" + cString(value, len(value)) + "'")
 				return false
 			}

@@ -262,77 +262,22 @@ func commandGetKeys(s *Session, args [][]byte) {
 	}
 }
 
-// commandGetKeysAndFlags implements COMMAND GETKEYSANDFLAGS full-command. Flags
-// are those of the key specification that found the key, or, for a command
-// whose keys only a function finds, those of its first for the first key and
-// those of its last for the others (SORT's and GEORADIUS's STORE).
+// commandGetKeysAndFlags implements COMMAND GETKEYSANDFLAGS full-command.
 func commandGetKeysAndFlags(s *Session, args [][]byte) {
 	args = args[2:]
 	n, ok := s.inner(args)
 	if !ok {
 		return
 	}
-	type found struct {
-		at    int
-		flags command.KeyFlags
-	}
-	var all []found
-	if n.Spec.Extract != nil {
-		keys, valid := n.Spec.AppendKeys(nil, args)
-		flags := command.KeyRW | command.KeyAccess | command.KeyUpdate
-		if len(n.Spec.Keys) > 0 {
-			flags = n.Spec.Keys[0].Flags
-		}
-		for i, k := range keys {
-			if i > 0 && len(n.Spec.Keys) > 0 {
-				flags = n.Spec.Keys[len(n.Spec.Keys)-1].Flags
-			}
-			all = append(all, found{k, flags})
-		}
-		ok = valid
-	} else {
-		for i := range n.Spec.Keys {
-			one := command.Spec{Keys: n.Spec.Keys[i : i+1]}
-			keys, valid := one.AppendKeys(nil, args)
-			ok = ok && valid
-			for _, k := range keys {
-				all = append(all, found{k, n.Spec.Keys[i].Flags})
-			}
-		}
-	}
+	all, ok := n.Spec.AppendKeyUses(nil, args)
 	if !ok || len(all) == 0 && !n.Spec.Flags.Has(command.NoMandatoryKeys) {
 		s.Error(errNoKeys)
 		return
 	}
 	s.Array(len(all))
-	for _, f := range all {
+	for _, k := range all {
 		s.Array(2)
-		s.Bulk(args[f.at])
-		s.statusSet("", keyFlags(n.Spec, args, f.flags).Names())
+		s.Bulk(args[k.Index])
+		s.statusSet("", k.Flags.Names())
 	}
-}
-
-// keyFlags settles variable_flags by the arguments, as the key functions of
-// redis-server 7.0.15 do for the two commands that its command table marks so.
-func keyFlags(spec *command.Spec, args [][]byte, flags command.KeyFlags) command.KeyFlags {
-	if flags&command.KeyVariableFlags == 0 {
-		return flags
-	}
-	switch spec.Name {
-	case "SET":
-		for _, a := range args[3:] {
-			if bytes.EqualFold(a, []byte("GET")) {
-				return command.KeyRW | command.KeyAccess | command.KeyUpdate
-			}
-		}
-		return command.KeyOW | command.KeyUpdate
-	case "BITFIELD":
-		for i := 2; i < len(args); i += 3 {
-			if !bytes.EqualFold(args[i], []byte("GET")) {
-				return command.KeyRW | command.KeyAccess | command.KeyUpdate
-			}
-		}
-		return command.KeyRO | command.KeyAccess
-	}
-	return flags &^ command.KeyVariableFlags
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/security"
 )
 
 const connFlags = command.NoScript | command.Loading | command.Stale | command.Fast | command.NoAuth | command.AllowBusy
@@ -73,7 +74,7 @@ func reset(s *Session, args [][]byte) {
 	s.setProto(2)
 	s.discard(false)
 	s.replyOff, s.skipNext = false, false
-	s.needAuth = s.srv.authRequired()
+	s.beDefault()
 	s.Simple("RESET")
 }
 
@@ -104,23 +105,24 @@ func timeCmd(s *Session, args [][]byte) {
 	s.BulkInt(now % 1e6)
 }
 
-// authCmd implements AUTH [username] password as Redis does while the default
-// user has no password: any is right for it, and there is no other user.
+// authCmd implements AUTH [username] password.
 func authCmd(s *Session, args [][]byte) {
+	name, password := []byte(security.DefaultName), args[1]
 	switch {
 	case len(args) > 3:
 		s.Error(errSyntax)
-	case len(args) == 2 && !s.needAuth:
+		return
+	case len(args) == 3:
+		name, password = args[1], args[2]
+	case s.srv.users.Default().Rules().NoPass():
 		s.Error("ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?")
-	case s.authenticate(args[1]):
-		s.OK()
-	default:
-		s.Error("WRONGPASS invalid username-password pair or user is disabled.")
+		return
 	}
-}
-
-func (s *Session) authenticate(user []byte) bool {
-	return !s.needAuth && string(user) == "default"
+	if !s.login(name, password, args[0]) {
+		s.Error(errWrongPass)
+		return
+	}
+	s.OK()
 }
 
 // hello implements HELLO [protover [AUTH username password] [SETNAME clientname]].
@@ -137,13 +139,13 @@ func hello(s *Session, args [][]byte) {
 			return
 		}
 	}
-	var user, name []byte
+	var user, password, name []byte
 	named := false
 	for i := 2; i < len(args); i++ {
 		left := len(args) - 1 - i
 		switch {
 		case bytes.EqualFold(args[i], []byte("AUTH")) && left >= 2:
-			user = args[i+1]
+			user, password = args[i+1], args[i+2]
 			i += 2
 		case bytes.EqualFold(args[i], []byte("SETNAME")) && left >= 1:
 			name, named = args[i+1], true
@@ -157,11 +159,11 @@ func hello(s *Session, args [][]byte) {
 			return
 		}
 	}
-	if user != nil && !s.authenticate(user) {
-		s.Error("WRONGPASS invalid username-password pair or user is disabled.")
+	if user != nil && !s.login(user, password, args[0]) {
+		s.Error(errWrongPass)
 		return
 	}
-	if s.needAuth {
+	if !s.authenticated {
 		s.Error("NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time")
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/security"
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
@@ -45,7 +46,7 @@ func (s *Session) resolve(args [][]byte) {
 	}
 	spec := node.Spec
 	s.last = spec
-	if s.needAuth && !spec.Flags.Has(command.NoAuth) {
+	if s.mustAuth() && !spec.Flags.Has(command.NoAuth) {
 		s.reject(node, errNoAuth)
 		return
 	}
@@ -57,6 +58,10 @@ func (s *Session) resolve(args [][]byte) {
 	}
 	if s.tx.open && spec.Flags.Has(command.NoMulti) {
 		s.reject(node, errNotInMulti)
+		return
+	}
+	if r := s.denied(node, args, s.context()); r != security.Allowed {
+		s.reject(node, errNoPerm(r, spec))
 		return
 	}
 	if s.out.Proto == 2 && s.subs.any() && !allowedSubscribed(spec) {

@@ -137,7 +137,7 @@ func (s *Session) each(led []Group, node *Node, args [][]byte, take func(reply [
 // replied already when it returns false.
 func (s *Session) ask(g Group, node *Node, args [][]byte) ([]byte, bool) {
 	w := resp.Writer{Proto: s.out.Proto}
-	u := fsm.Unit{Ops: []fsm.Op{{Cmd: node.Item.Data, Args: args, DB: s.db, Slot: -1}}, Reply: &w}
+	u := fsm.Unit{Ops: []fsm.Op{{Cmd: node.Item.Data, Args: args, DB: s.db, Slot: -1, As: s.as(node)}}, Reply: &w}
 	if err := g.Do(&u); err != nil {
 		s.Error(replyFor(err, true, func() string { return "CLUSTERDOWN A group of this node is changing its leader" }))
 		return nil, false

@@ -255,11 +255,15 @@ func (s *Session) execute(tx transaction) {
 			db = s.selected(q, db)
 			continue
 		}
+		if reply := s.deniedReply(q); reply != nil {
+			op.Tx[i] = fsm.Op{Raw: reply, Slot: -1}
+			continue
+		}
 		op.Tx[i] = fsm.Op{Cmd: q.node.Item.Data.For(q.args), Args: q.args, DB: db, Slot: q.slot}
 		if s.track != nil {
 			op.Tx[i].Before = s.remember(q.node, q.args)
 		}
-		op.Tx[i].Nested = s.nestedOf(q.node, q.args)
+		op.Tx[i].Nested, op.Tx[i].As = s.nestedOf(q.node, q.args), s.as(q.node)
 	}
 	if g == nil {
 		// Only commands of the session, and nothing watched.
@@ -356,6 +360,10 @@ func (s *Session) selected(q *queuedCommand, db int) int {
 func (s *Session) runQueued(q *queuedCommand) {
 	s.last, s.executing = q.node.Spec, true
 	defer func() { s.executing = false }()
+	if reply := s.deniedReply(q); reply != nil {
+		s.Raw(reply)
+		return
+	}
 	s.timed(q.node.Spec, q.args, func() {
 		s.observed(q.node.Spec, func() { q.node.Item.Conn.Run(s, q.args) })
 	})

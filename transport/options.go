@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/security"
 )
 
 // Options configure a Server. Router and Table are required.
@@ -22,9 +23,9 @@ type Options struct {
 	Observer Observer     // nil: nobody watches
 	Slow     SlowObserver // nil: nobody wants to know
 
-	// AuthRequired reports whether new sessions must authenticate before
-	// anything else; nil: never.
-	AuthRequired func() bool
+	// Users are those that sessions can be; nil: only the default one, who may do
+	// everything.
+	Users *security.Users
 
 	// Spread hands a message of PUBLISH to the other nodes, without waiting for
 	// them; nil: there are none. An error is for the client.

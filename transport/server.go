@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/security"
 )
 
 // Server accepts clients. Its methods are safe for concurrent use.
@@ -20,6 +21,7 @@ type Server struct {
 	opts  Options
 	log   hclog.Logger
 	specs map[*fsm.Command]*command.Spec
+	users *security.Users
 	done  chan struct{} // closed when Close begins
 
 	sessions    registry
@@ -60,6 +62,9 @@ func New(o Options) *Server {
 	}
 	s := &Server{opts: o, log: o.Logger, specs: map[*fsm.Command]*command.Spec{}, done: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}}
+	if s.users = o.Users; s.users == nil {
+		s.users = security.NewUsers(SecurityCommands(o.Table))
+	}
 	s.recheck = make(chan struct{}, 1)
 	s.tracker.lookup = s.sessions.find
 	s.feeds.db = -1
@@ -95,8 +100,8 @@ func (s *Server) specOf(op *fsm.Op) *command.Spec {
 	return nil
 }
 
-// authRequired reports whether a new session must authenticate.
-func (s *Server) authRequired() bool { return s.opts.AuthRequired != nil && s.opts.AuthRequired() }
+// Users returns the users that sessions can be.
+func (s *Server) Users() *security.Users { return s.users }
 
 // Table returns the server's commands.
 func (s *Server) Table() *Table { return s.opts.Table }
@@ -194,7 +199,7 @@ func (s *Server) accept(conn net.Conn) {
 			tcp.SetKeepAlive(false)
 		}
 	}
-	if s.opts.Limits.ProtectedMode.Load() && !s.authRequired() && !loopback(conn.RemoteAddr()) {
+	if s.opts.Limits.ProtectedMode.Load() && s.users.Default().Rules().NoPass() && !loopback(conn.RemoteAddr()) {
 		s.refuse(conn, denied)
 		return
 	}

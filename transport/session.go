@@ -11,6 +11,7 @@ import (
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/resp"
+	"github.com/quorate/quorate/security"
 )
 
 const (
@@ -32,12 +33,12 @@ type Session struct {
 	created     time.Time
 
 	settings
-	needAuth bool // nothing but AUTH, HELLO and the like is allowed yet
-	skipNext bool // CLIENT REPLY SKIP came: no reply to the next command
-	replyOff bool // CLIENT REPLY OFF came
-	ending   bool // close when the replies are written
-	last     *command.Spec
-	used     time.Time // when the last unit was sent or the last round ended
+	authenticated bool // see mustAuth
+	skipNext      bool // CLIENT REPLY SKIP came: no reply to the next command
+	replyOff      bool // CLIENT REPLY OFF came
+	ending        bool // close when the replies are written
+	last          *command.Spec
+	used          time.Time // when the last unit was sent or the last round ended
 
 	in   input
 	out  resp.Writer // replies of the round
@@ -75,6 +76,9 @@ type Session struct {
 	backlog   atomic.Int64             // bytes of messages that wait
 	subs      subscriptions
 	following atomic.Bool // it gets the stream of a replica
+	user      atomic.Pointer[security.User]
+
+	lastWords atomic.Bool // see Changing
 	mu        sync.Mutex
 	info      info // guarded by mu
 }
@@ -97,7 +101,7 @@ func newSession(srv *Server, conn net.Conn, id int64) *Session {
 	s.tx.slot = -1
 	s.perOp = unitReply / firstUnit
 	s.used = s.created
-	s.needAuth = srv.authRequired()
+	s.beDefault()
 	s.publish(true)
 	return s
 }
@@ -133,7 +137,7 @@ func (s *Session) serve() {
 // read waits for input. False means that the connection is done for.
 func (s *Session) read() bool {
 	lim := &s.srv.opts.Limits.QueryBuffer
-	if s.needAuth {
+	if s.mustAuth() {
 		lim = &s.srv.opts.Limits.UnauthenticatedQ
 	}
 	for {
@@ -168,7 +172,7 @@ func (s *Session) read() bool {
 // round runs all complete commands that have arrived and writes their replies.
 func (s *Session) round() bool {
 	s.begin()
-	lim := frameLimits{maxBulk: s.srv.opts.Limits.ProtoMaxBulkLen.Load(), unauth: s.needAuth}
+	lim := frameLimits{maxBulk: s.srv.opts.Limits.ProtoMaxBulkLen.Load(), unauth: s.mustAuth()}
 	for !s.ending {
 		args, more, problem := s.in.next(lim)
 		if problem != "" {
@@ -193,7 +197,7 @@ func (s *Session) round() bool {
 		if s.srv.closing.Load() {
 			s.ending = true
 		}
-		lim.unauth = s.needAuth
+		lim.unauth = s.mustAuth()
 	}
 	s.flush()
 	ok := s.write()

@@ -264,7 +264,8 @@ func TestQueuedTransactionIsBounded(t *testing.T) {
 
 func TestUnauthenticatedLimits(t *testing.T) {
 	g := newFakeGroup(fsm.Options{})
-	_, addr := startServer(t, Options{Router: plainRouter{g}, AuthRequired: func() bool { return true }})
+	s, addr := startServer(t, Options{Router: plainRouter{g}})
+	s.Users().DefaultPassword("secret")
 	for _, c := range []struct{ in, out string }{
 		{"get a\r\nping\r\n", "-NOAUTH Authentication required.\r\n-NOAUTH Authentication required.\r\n"},
 		{"*11\r\n", "-ERR Protocol error: unauthenticated multibulk length\r\n"},

@@ -18,7 +18,7 @@ func (s *Session) add(node *Node, args [][]byte, slot int, g Group, stale bool) 
 	if s.track != nil {
 		op.Before = s.remember(node, args)
 	}
-	op.Nested = s.nestedOf(node, args)
+	op.Nested, op.As = s.nestedOf(node, args), s.as(node)
 	if op.Cmd.Aside != nil {
 		// Alone, so that it need not wait for what others hold up.
 		s.flush()
