@@ -203,6 +203,7 @@ func infoStats(a *Admin, s *transport.Session, f *fields) {
 	f.add("tracking_total_prefixes", st.Tracking.Prefixes)
 	f.add("latest_fork_usec", 0)
 	f.add("total_forks", 0)
+	f.add("migrate_cached_sockets", 0) // MIGRATE closes its connections
 	f.add("total_error_replies", st.ErrorReplies)
 	f.add("unexpected_error_replies", 0)
 }
