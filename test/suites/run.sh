@@ -43,7 +43,7 @@ slowlog-log-slower-than latency-monitor-threshold min-replicas-to-write save app
 die() { echo "run.sh: $*" >&2; exit 2; }
 usage() { sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"; }
 
-baseline= column= baseport= out= mode=A
+baseline= column= baseport= out= mode=A patience=60
 tags=() extra=() skip=()
 outside=$(dirname -- "$(realpath -- "$0")")/outside.txt
 while getopts b:c:m:t:s:ax:p:o:h opt; do
@@ -71,6 +71,8 @@ case $mode in
     A) column=${column:-standalone_debug_passed} mode_tags="-slow" ;;
     D) column=${column:-cluster_strict_passed}
        extra+=(--cluster-mode --ignore-encoding --ignore-digest)
+       # A test of unit/scan makes 60,000 writes, one after the other, each on a majority.
+       patience=600
        mode_tags="-slow -needs:debug -needs:repl -needs:pfdebug -needs:save -needs:config-maxmemory -needs:config-resetstat -needs:reset" ;;
     *) die "no mode $mode: A or D" ;;
 esac
@@ -108,14 +110,16 @@ fi
 
 cli() { redis-cli --no-auth-warning -h "$host" -p "$port" "$@"; }
 [ "$(cli PING 2>&1)" = PONG ] || die "no server answers PING at $address"
-if [ "$mode" = D ]; then
-    # The suite's client doesn't follow MOVED: it has to talk to the one that has all slots.
+# The suite's client doesn't follow MOVED: it has to talk to the one that has all slots.
+find_leader() {
+    [ "$mode" = D ] || return 0
     mapfile -t answer < <(cli CLUSTER SLOTS)
     [ "${answer[*]:0:2}" = "0 16383" ] || die "no group has all slots: --conf 'quorate-initial-groups 1'"
+    [ "$port" = "${answer[3]}" ] && return
     host=${answer[2]} port=${answer[3]}
-    [ "$(cli PING 2>&1)" = PONG ] || die "the leader, $host:$port, does not answer PING"
     echo "leader: $host:$port"
-fi
+}
+find_leader
 declare -A before=()
 for name in $settings; do
     # Two lines, name and value; a server that does not know the name gives none.
@@ -154,11 +158,12 @@ sum_ok=0 sum_base=0
 for unit in "$@"; do
     log=$out/${unit//\//_}.log
     began=$SECONDS
+    find_leader # there may have been an election
     restore_settings
     # In a process group of its own, so that an interrupt ends the suite's helpers too.
     set -m
     (cd "$suite" && TERM=dumb exec ./runtest --host "$host" --port "$port" --baseport "$baseport" --single "$unit" \
-        --durable --timeout 60 "${tags[@]}" ${extra[@]+"${extra[@]}"}) >"$log" 2>&1 </dev/null &
+        --durable --timeout "$patience" "${tags[@]}" ${extra[@]+"${extra[@]}"}) >"$log" 2>&1 </dev/null &
     child=$!
     set +m
     wait "$child"; code=$?
