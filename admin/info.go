@@ -213,6 +213,15 @@ func infoStats(a *Admin, s *transport.Session, f *fields) {
 func infoReplication(a *Admin, _ *transport.Session, f *fields) {
 	f.add("role", "master")
 	f.add("connected_slaves", 0)
+	good := -1
+	for _, g := range a.Node.Led() {
+		if n, wanted := g.GoodReplicas(); wanted && (good < 0 || n < good) {
+			good = n
+		}
+	}
+	if good >= 0 { // of the group that has fewest
+		f.add("min_slaves_good_slaves", good)
+	}
 	f.add("master_failover_state", "no-failover")
 	f.add("master_replid", a.RunID)
 	f.add("master_repl_offset", a.offset())

@@ -134,6 +134,9 @@ func (m *migration) run(host string, port []byte, keys [][]byte) (problem string
 	if m.group, problem = router.Route(route); m.group == nil {
 		return problem
 	}
+	if few, ok := m.group.(interface{ FewReplicas() bool }); ok && few.FewReplicas() {
+		return errNoReplicas
+	}
 	if keys, problem = m.existing(keys); problem != "" {
 		return problem
 	}

@@ -83,10 +83,20 @@ func (s *Session) direct(write func()) {
 	s.endSide()
 }
 
+// roomMaker is a group that can be short of memory. A write makes room itself.
+type roomMaker interface {
+	Short() bool
+	MakeRoom()
+}
+
 // flush sends the unit to its group, waits for the replies and empties it.
 func (s *Session) flush() {
 	if len(s.unit.Ops) == 0 {
 		return
+	}
+	if m, ok := s.group.(roomMaker); ok && !s.stale && m.Short() && !s.unit.Writes() {
+		m.MakeRoom()
+		s.drain() // the client hears what is evicted before the replies
 	}
 	mark := len(s.out.Buf)
 	s.out.Errors = 0
