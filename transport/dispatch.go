@@ -144,6 +144,9 @@ func (s *Session) runData(node *Node, args [][]byte) {
 			return
 		}
 		if slot < 0 {
+			if s.monitored() {
+				s.show(node.Spec, args, s.db)
+			}
 			s.keyless(node, args)
 			return
 		}
