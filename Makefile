@@ -30,8 +30,10 @@ e2e: build ## the tour with real processes and redis-cli
 compat: build ## a million random commands compared with redis-server
 	$(GO) test ./test/compat -run TestCompat -timeout 60m -args -n 1000000
 
-suites: build ## units of Redis's own TCL suite; REDIS_SUITE is its source tree
-	test/suites/run.sh
+SUITE_ADDRESS ?= 127.0.0.1:6379
+SUITE_MODE ?= A
+suites: build ## Redis's own TCL suite; REDIS_SUITE is its source tree, SUITE_ADDRESS a server, SUITE_MODE A (plain) or D (cluster), SUITE_ARGS more for test/suites/run.sh
+	test/suites/run.sh -m $(SUITE_MODE) $(SUITE_ARGS) $(SUITE_ADDRESS)
 
 clients: build ## go-redis, ioredis and redis-py through a failover
 	$(GO) test ./test/clients -v -count=1

@@ -131,6 +131,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	putLimitsInForce(cfg, n)
 	syncAsConfigured(cfg, n)
 	evictInTime(cfg, n)
+	replicasInTime(cfg, n)
 	hears.listen(clients, cfg)
 
 	var wg sync.WaitGroup

@@ -45,6 +45,10 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, s
 		},
 		Group: func(g *store.GroupOptions) {
 			g.Machine.Memory, g.Machine.Running, g.Machine.Commands = memory, running, set
+			g.MinReplicas = func() (int, time.Duration) {
+				s := cfg.Current()
+				return int(s.MinReplicasToWrite), time.Duration(s.MinReplicasMaxLag) * time.Second
+			}
 			g.MaxEntryBytes = int(s.MaxEntrySize)
 			g.Gather = time.Duration(s.GatherMax) * time.Microsecond
 			if g.Gather == 0 {
@@ -142,6 +146,19 @@ func evictInTime(cfg *config.Config, n *node.Node) {
 	}
 	cfg.OnChange("maxmemory", soon)
 	cfg.OnChange("maxmemory-policy", soon)
+}
+
+// replicasInTime has the groups that this node leads know their replicas before
+// min-replicas-to-write is in force.
+func replicasInTime(cfg *config.Config, n *node.Node) {
+	cfg.OnApply(func(_, next *config.Settings) error {
+		for _, g := range n.Led() {
+			if next.MinReplicasToWrite > 0 {
+				g.LookForReplicas()
+			}
+		}
+		return nil
+	}, "min-replicas-to-write", "min-replicas-max-lag")
 }
 
 // putLimitsInForce has a CONFIG SET of an encoding threshold go through the log

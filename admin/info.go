@@ -203,6 +203,7 @@ func infoStats(a *Admin, s *transport.Session, f *fields) {
 	f.add("tracking_total_prefixes", st.Tracking.Prefixes)
 	f.add("latest_fork_usec", 0)
 	f.add("total_forks", 0)
+	f.add("migrate_cached_sockets", 0) // MIGRATE closes its connections
 	f.add("total_error_replies", st.ErrorReplies)
 	f.add("unexpected_error_replies", 0)
 }
@@ -213,6 +214,15 @@ func infoReplication(a *Admin, s *transport.Session, f *fields) {
 	f.add("role", "master")
 	r := s.Server().Replication()
 	f.add("connected_slaves", len(r.Replicas))
+	good := -1
+	for _, g := range a.Node.Led() {
+		if n, wanted := g.GoodReplicas(); wanted && (good < 0 || n < good) {
+			good = n
+		}
+	}
+	if good >= 0 { // of the group that has fewest
+		f.add("min_slaves_good_slaves", good)
+	}
 	for i, c := range r.Replicas {
 		state := "wait_bgsave"
 		if c.Online {

@@ -1,11 +1,9 @@
 package admin
 
 import (
-	"strconv"
-
 	"github.com/quorate/quorate/command"
-	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/transport"
+	"strconv"
 )
 
 // replicationCommands are the commands of Redis's own replication, whose place
@@ -27,7 +25,6 @@ func (a *Admin) replicationCommands() []*transport.Command {
 		cmd("SYNC", 1, flags|command.NoAsyncLoading|command.NoMulti, "1.0.0", "", "", "Sends the state and then the stream of changes.", transport.Sync),
 		cmd("REPLCONF", -1, flags|command.Loading|command.Stale|command.AllowBusy, "3.0.0", "O(1)", "", "Is how replicas tell about themselves.", transport.ReplConf),
 		cmd("FAILOVER", -1, flags|command.Stale, "6.2.0", "O(1)", "[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]", "Refused: Raft elects leaders.", failover),
-		a.migrateCommand(),
 	}
 }
 
@@ -70,74 +67,4 @@ func failover(s *transport.Session, args [][]byte) {
 		return
 	}
 	s.Error("ERR FAILOVER requires connected replicas.")
-}
-
-// migrateCommand is MIGRATE, which finds out that there is nothing to move and
-// refuses to move what there is.
-func (a *Admin) migrateCommand() *transport.Command {
-	moves := command.KeyRW | command.KeyAccess | command.KeyDelete
-	return &transport.Command{Run: a.migrate, Spec: command.Spec{Name: "MIGRATE", Arity: -6, Flags: command.Write | command.MovableKeys,
-		ACL: command.Keyspace | command.Dangerous, Group: "generic", Since: "2.6.0", Complexity: "O(N)",
-		Keys: []command.KeySpec{{Flags: moves, Pos: 3, Step: 1},
-			{Flags: moves | command.KeyIncomplete, Pos: -2, Keyword: "KEYS", Last: -1, Step: 1}},
-		Extract: func(args [][]byte) ([]int, bool) { keys, _ := migrateKeys(args); return keys, true },
-		Syntax:  "host port <key | \"\"> destination-db timeout [COPY] [REPLACE] [AUTH [password] | AUTH2 [username password]] [KEYS key [key ...]]",
-		Summary: "Refused, if any of the keys exists.", Tips: []string{"nondeterministic_output"}}}
-}
-
-// migrateKeys returns the indexes of the keys of a MIGRATE, or the error of its
-// arguments.
-func migrateKeys(args [][]byte) (keys []int, problem string) {
-	for i := 6; i < len(args); i++ {
-		switch {
-		case word(args[i], "COPY"), word(args[i], "REPLACE"):
-		case word(args[i], "AUTH"):
-			if i++; i >= len(args) {
-				return nil, "ERR syntax error"
-			}
-		case word(args[i], "AUTH2"):
-			if i += 2; i >= len(args) {
-				return nil, "ERR syntax error"
-			}
-		case word(args[i], "KEYS"):
-			if len(args[3]) != 0 {
-				return nil, "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
-			}
-			for i++; i < len(args); i++ {
-				keys = append(keys, i)
-			}
-			return keys, ""
-		default:
-			return nil, "ERR syntax error"
-		}
-	}
-	return []int{3}, ""
-}
-
-func (a *Admin) migrate(s *transport.Session, args [][]byte) {
-	keys, problem := migrateKeys(args)
-	if problem != "" {
-		s.Error(problem)
-		return
-	}
-	for _, at := range []int{5, 4} {
-		if _, err := strconv.ParseInt(string(args[at]), 10, 64); err != nil {
-			s.Error("ERR value is not an integer or out of range")
-			return
-		}
-	}
-	for _, at := range keys {
-		var there bool
-		g := a.Node.GroupOf(args[at])
-		if g == nil {
-			s.Error("ERR MIGRATE is not supported by this release")
-			return
-		}
-		g.View(func(m *fsm.Machine) { there = m.DigestValue(s.DB(), args[at]) != [20]byte{} })
-		if there {
-			s.Error("ERR MIGRATE is not supported by this release")
-			return
-		}
-	}
-	s.Simple("NOKEY")
 }

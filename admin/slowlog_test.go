@@ -102,18 +102,3 @@ func TestBuckets(t *testing.T) {
 		}
 	}
 }
-
-func TestMigrateKeys(t *testing.T) {
-	for line, want := range map[string]string{
-		"migrate h 1 k 0 1":                     "",
-		"migrate h 1 k 0 1 COPY REPLACE AUTH p": "",
-		"migrate h 1 k 0 1 AUTH":                "ERR syntax error",
-		"migrate h 1 k 0 1 AUTH2 u":             "ERR syntax error",
-		"migrate h 1 k 0 1 FOO":                 "ERR syntax error",
-		"migrate h 1 k 0 1 KEYS a":              "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string",
-	} {
-		if _, got := migrateKeys(slowCommand(line).Args); got != want {
-			t.Errorf("%s: %q, want %q", line, got, want)
-		}
-	}
-}

@@ -62,8 +62,11 @@ type Settings struct {
 	MaxMemoryPolicy   string
 	MaxMemorySamples  int64
 	MaxMemoryTenacity int64 // 0 to 100
-	LFULogFactor      int64
-	LFUDecayTime      int64 // minutes
+
+	MinReplicasToWrite int64
+	MinReplicasMaxLag  int64 // seconds
+	LFULogFactor       int64
+	LFUDecayTime       int64 // minutes
 
 	// What clients are told of changes.
 	NotifyKeyspaceEvents string // classes of events, A already for all of its letters

@@ -29,7 +29,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.now = max(m.now, h.Time)
 	m.index = index
 	m.mix(data)
-	m.step, m.deny, m.letAll = 0, 0, false
+	m.step, m.deny, m.few, m.letAll = 0, 0, false, false
 	m.answers = units != nil
 	m.setClock()
 	defer m.catch(&err)
@@ -133,6 +133,13 @@ func (m *Machine) runOp(op *Op, reply *resp.Writer, w *Waiter, seed *Rand, last 
 			}
 			return
 		}
+		if m.few && m.wantsReplicas(op) {
+			reply.Error(errNoReplicas)
+			if w != nil {
+				w.found = true
+			}
+			return
+		}
 		m.runCmd(op, reply, w, seed)
 	}
 }
@@ -152,11 +159,18 @@ func (m *Machine) runTx(tx []Op, slot int, reply *resp.Writer, seed *Rand) {
 		reply.Error(errExecOOM)
 		return
 	}
+	if m.few && txWantsReplicas(tx) {
+		reply.Error(errExecNoReplicas)
+		return
+	}
 	reply.Array(len(tx))
 	for i := range tx {
-		if tx[i].Raw != nil {
+		switch {
+		case tx[i].Raw != nil:
 			reply.Raw(tx[i].Raw)
-		} else {
+		case m.few && m.wantsReplicas(&tx[i]): // a script, as there is no write
+			reply.Error(errNoReplicas)
+		default:
 			m.runCmd(&tx[i], reply, nil, seed)
 		}
 	}

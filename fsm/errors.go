@@ -102,6 +102,9 @@ const (
 
 	errOOM     = "OOM command not allowed when used memory > 'maxmemory'."
 	errExecOOM = "EXECABORT Transaction discarded because of: " + errOOM
+
+	errNoReplicas     = "NOREPLICAS Not enough good replicas to write."
+	errExecNoReplicas = "EXECABORT Transaction discarded because of: " + errNoReplicas
 )
 
 // errExpireTime is the reply to an expiry that overflows or must not be

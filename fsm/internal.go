@@ -14,6 +14,7 @@ var internalCommands = []*Command{
 	{Write: limit, Spec: command.Spec{Name: "#LIMIT", Arity: 3}},
 	{Write: maxmemory, Spec: command.Spec{Name: "#MAXMEMORY", Arity: 2}},
 	{Write: letScripts, Spec: command.Spec{Name: "#LETSCRIPTS", Arity: 1}},
+	{Write: fewReplicas, Spec: command.Spec{Name: "#FEWREPLICAS", Arity: 1}},
 	{Write: panicNow, Spec: command.Spec{Name: "#PANIC", Arity: 1}},
 }
 

@@ -23,6 +23,7 @@ type Machine struct {
 	ops   []loggedOp      // room for the steps of an entry
 	step  int             // write commands of the running entry so far
 	deny  int64           // bytes above which the running entry's commands are refused memory; 0: never
+	few   bool            // the running entry's writes are refused: see few_replicas.go
 	seen  seen            // left behind at the keys of the running entry
 	skip  map[Poison]bool // steps that are left out: see poison.go
 

@@ -21,11 +21,13 @@ wait_seconds=${QUORATE_WAIT_SECONDS:-30}
 
 # The shape of the cluster: from the command line, else from the marker file, else these.
 nodes='' port='' dir=$root/cluster
+# What --conf adds to the files that write_conf writes.
+directives=()
 default_nodes=3 default_port=7001
 
 usage() {
 	cat <<'END'
-usage: scripts/cluster.sh ACTION [--nodes N] [--port P] [--dir D]
+usage: scripts/cluster.sh ACTION [--nodes N] [--port P] [--dir D] [--conf 'NAME VALUE']...
 
   start      build, start N nodes (3) on ports P, P+1, ... (7001), wait until they form a cluster
   status     say how each node is
@@ -37,7 +39,8 @@ usage: scripts/cluster.sh ACTION [--nodes N] [--port P] [--dir D]
 
 Data is kept in D (./cluster of the repository). --nodes and --port are
 remembered there, so later calls need at most --dir. Links between nodes
-use the ports 10000 above.
+use the ports 10000 above. --conf adds a line to the redis.conf of every node
+that start makes, such as --conf 'quorate-initial-groups 1'.
 END
 }
 
@@ -281,6 +284,7 @@ write_conf() {
 		pidfile "quorate.pid"
 		daemonize no
 	END
+	for i in ${directives[@]+"${directives[@]}"}; do printf '%s\n' "$i" >>"$(node_conf "$1")"; done
 }
 
 build() {
@@ -425,12 +429,16 @@ clean() {
 action='' node=''
 while (($# > 0)); do
 	case $1 in
-	--nodes | --port | --dir)
+	--nodes | --port | --dir | --conf)
 		(($# > 1)) || die "$1 needs a value"
 		case $1 in
 		--nodes) nodes=$2 ;;
 		--port) port=$2 ;;
 		--dir) dir=$2 ;;
+		--conf)
+			[[ -n $2 && $2 != *$'\n'* ]] || die "--conf wants one line for redis.conf"
+			directives+=("$2")
+			;;
 		esac
 		shift 2
 		continue

@@ -156,6 +156,27 @@ func (e *evictions) reset() {
 	}
 }
 
+// Short reports whether more memory is used than allowed and something can be
+// evicted.
+func (g *Group) Short() bool {
+	limit := g.opt.Machine.Memory.Load()
+	if limit.Max == 0 {
+		return false
+	}
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return !g.broken && g.machine.Used() > limit.Max && g.machine.CanEvict(limit)
+}
+
+// MakeRoom evicts once, as before a write, if this replica leads. Redis does it
+// before reads, too.
+func (g *Group) MakeRoom() {
+	if g.Serving() != 0 && !g.paused() {
+		// What can't be evicted now is at the next tick of evictLoop.
+		_ = g.propose(&fsm.Unit{})
+	}
+}
+
 // OutOfMemory reports whether commands that may need memory are refused: more
 // is used than maxmemory allows and nothing can be evicted.
 func (g *Group) OutOfMemory() bool {

@@ -43,6 +43,10 @@ type GroupOptions struct {
 	// nothing is expired or evicted then. Expired keys aren't shown, though.
 	Paused func() bool
 
+	// MinReplicas, if set, returns how many other replicas must have answered
+	// within which time for writes to be taken; 0: it doesn't matter.
+	MinReplicas func() (n int, lag time.Duration)
+
 	Observer Observer // may be nil
 	Feed     Feed     // may be nil
 }
@@ -78,6 +82,7 @@ type Group struct {
 	logCount  atomic.Int64
 	snapshots snapshots
 	evict     evictions
+	sightings sightings
 	wg        sync.WaitGroup
 	stopped   chan struct{}
 	closing   sync.Once
@@ -126,6 +131,10 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 	go g.evictLoop()
 	go g.expireLoop()
 	go g.snapshotLoop()
+	if o.MinReplicas != nil {
+		g.wg.Add(1)
+		go g.replicaLoop()
+	}
 	return g, nil
 }
 

@@ -192,6 +192,9 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 	room, alone := g.makeRoom(reqs, now)
 	room = append(room, g.machine.Let()...)
 	g.mu.RUnlock()
+	if g.FewReplicas() {
+		room = append(room, fsm.FewReplicas())
+	}
 	g.claim(b, now)
 	if len(reqs) == 0 && len(b.served) == 0 {
 		return nil, dst, nil

@@ -5,7 +5,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -39,12 +38,29 @@ func (s *Session) addBlocking(op fsm.Op, size int, g Group, stale bool) {
 // interrupt makes the session's read return, from any goroutine.
 func (s *Session) interrupt() { s.conn.SetReadDeadline(time.Unix(1, 0)) }
 
-// await waits until a blocking command has its reply, and writes it.
-func (s *Session) await(w *fsm.Waiter, g Group, spec *command.Spec) {
+// waited lets a command wait and reports it when that is over, as Redis does:
+// with the time that its first attempt took, as failed if it ended in an error,
+// and to the slow log only if it was served.
+func (s *Session) waited(op fsm.Op, took time.Duration, w *fsm.Waiter, g Group) {
+	args := make([][]byte, len(op.Args)) // reading on moves the input buffer
+	for i, a := range op.Args {
+		args[i] = append([]byte(nil), a...)
+	}
+	before := s.errors
 	if !s.block(w, w.Timeout()) {
 		return
 	}
 	end, reply, err := w.Result()
+	s.answerWait(w, g, end, reply, err)
+	spec := s.srv.specOf(&op)
+	s.observe(spec, 1, took, s.errors != before)
+	if o := s.srv.opts.Slow; o != nil && end == fsm.Served && o.Wants(took) {
+		o.Slow(SlowCommand{spec, args, took, s.addr, s.name})
+	}
+}
+
+// answerWait writes the reply of a blocking command.
+func (s *Session) answerWait(w *fsm.Waiter, g Group, end fsm.End, reply []byte, err error) {
 	router := s.srv.opts.Router
 	redirect := func() string { return router.Redirect(w.Slot()) }
 	switch end {

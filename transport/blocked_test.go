@@ -2,9 +2,11 @@ package transport
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,6 +47,61 @@ func TestBlockingReplies(t *testing.T) {
 		}
 		p.do("FLUSHALL", "+OK\r\n")
 	}
+}
+
+// slowList is a SlowObserver that wants everything.
+type slowList struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *slowList) Wants(time.Duration) bool { return true }
+
+func (l *slowList) Slow(c SlowCommand) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(bytes.Join(c.Args, []byte(" "))))
+}
+
+// What waited is reported when it is served, behind what served it, and as
+// failed if it ended in an error.
+func TestBlockingReported(t *testing.T) {
+	g := newFakeGroup(fsm.Options{})
+	r, slow := &recorder{calls: map[string]int{}}, &slowList{}
+	s, addr := startServer(t, Options{Router: plainRouter{g}, Observer: r, Slow: slow})
+	w, p := dial(t, addr), dial(t, addr)
+	w.send("SET x 1", "BLPOP k 0", "PING")
+	w.want("+OK\r\n")
+	waiting(t, s, 1)
+	r.mu.Lock()
+	if r.calls["blpop"] != 0 {
+		t.Error("reported while it waits")
+	}
+	r.mu.Unlock()
+	p.do("RPUSH k a", ":1\r\n")
+	w.want("*2\r\n$1\r\nk\r\n$1\r\na\r\n+PONG\r\n")
+	w.send("BLMOVE k x LEFT LEFT 0", "PING")
+	waiting(t, s, 1)
+	p.do("RPUSH k a", ":1\r\n")
+	w.want("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n+PONG\r\n")
+	w.do("BLPOP nothing 0.01", "*-1\r\n")
+	w.do("PING", "+PONG\r\n")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if got, want := fmt.Sprint(r.calls), "map[blmove!:1 blpop:2 ping:3 rpush:2 set:1]"; got != want {
+		t.Errorf("observed %s, want %s", got, want)
+	}
+	slow.mu.Lock()
+	defer slow.mu.Unlock()
+	if got, want := slow.lines, []string{"SET x 1", "RPUSH k a", "BLPOP k 0", "PING", "RPUSH k a", "BLMOVE k x LEFT LEFT 0", "PING", "PING"}; !sameLines(got, want) {
+		t.Errorf("slow: %q", got)
+	}
+}
+
+// sameLines compares without regard to the order, which differs between connections.
+func sameLines(a, b []string) bool {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(a, b)
 }
 
 func TestBlockingEnds(t *testing.T) {

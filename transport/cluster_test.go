@@ -213,3 +213,15 @@ func TestKeyless(t *testing.T) {
 	c.send("dbsize", "keys *", "scan 0", "randomkey", "flushall")
 	c.want(":0\r\n*0\r\n*2\r\n$1\r\n0\r\n*0\r\n$-1\r\n-READONLY You can't write against a read only replica.\r\n")
 }
+
+// MONITOR shows what has no key in cluster mode, too.
+func TestClusterMonitorsKeyless(t *testing.T) {
+	router := &slotRouter{groups: []Group{newFakeGroup(fsm.Options{}), newFakeGroup(fsm.Options{})}}
+	_, addr := startServer(t, Options{Router: router})
+	m, c := dial(t, addr), dial(t, addr)
+	m.do("MONITOR", "+OK\r\n")
+	c.do("DBSIZE", ":0\r\n")
+	if line, err := m.r.ReadString('\n'); err != nil || !strings.HasSuffix(line, "] \"DBSIZE\"\r\n") {
+		t.Errorf("%q %v", line, err)
+	}
+}

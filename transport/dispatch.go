@@ -146,15 +146,26 @@ func (s *Session) runData(node *Node, args [][]byte) {
 			s.reject(node, problem)
 			return
 		}
+		if s.fewReplicas(node, slot) {
+			s.reject(node, errNoReplicas)
+			return
+		}
 		if s.tx.open {
 			s.enqueueIn(node, args, slot)
 			return
 		}
 		if slot < 0 {
+			if s.monitored() {
+				s.show(node.Spec, args, s.db)
+			}
 			s.keyless(node, args)
 			return
 		}
 	} else {
+		if s.fewReplicas(node, 0) {
+			s.reject(node, errNoReplicas)
+			return
+		}
 		if s.tx.open {
 			s.enqueue(node, args, -1)
 			return
@@ -169,6 +180,17 @@ func (s *Session) runData(node *Node, args [][]byte) {
 		s.show(node.Spec, args, s.db)
 	}
 	s.add(node, args, slot, g, stale)
+}
+
+// fewReplicas reports whether a command is a write and its group refuses those
+// for want of replicas. Scripts, and commands without a key in cluster mode, are
+// refused by the group itself.
+func (s *Session) fewReplicas(node *Node, slot int) bool {
+	if slot < 0 || !node.Spec.Flags.Has(command.Write) {
+		return false
+	}
+	g, ok := s.srv.opts.Router.Local(slot).(interface{ FewReplicas() bool })
+	return ok && g.FewReplicas()
 }
 
 // route returns the group for a slot, and whether it is only a local replica

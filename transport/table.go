@@ -78,7 +78,7 @@ func Commands() []*Command {
 	var all []*Command
 	for _, family := range [][]*Command{
 		connectionCommands(), transactionCommands(), clusterCommands(), pubsubCommands(),
-		{clientCommand(), commandCommand(), waitCommand(), monitorCommand()},
+		{clientCommand(), commandCommand(), waitCommand(), monitorCommand(), migrateCommand()},
 	} {
 		all = append(all, family...)
 	}

@@ -108,10 +108,20 @@ func (s *Session) direct(write func()) {
 	s.endSide()
 }
 
+// roomMaker is a group that can be short of memory. A write makes room itself.
+type roomMaker interface {
+	Short() bool
+	MakeRoom()
+}
+
 // flush sends the unit to its group, waits for the replies and empties it.
 func (s *Session) flush() {
 	if len(s.unit.Ops) == 0 {
 		return
+	}
+	if m, ok := s.group.(roomMaker); ok && !s.stale && m.Short() && !s.unit.Writes() {
+		m.MakeRoom()
+		s.drain() // the client hears what is evicted before the replies
 	}
 	mark := len(s.out.Buf)
 	s.out.Errors = 0
@@ -126,6 +136,14 @@ func (s *Session) flush() {
 		err = s.group.Do(&s.unit)
 	}
 	took := time.Since(start)
+	// A command that waits is reported when its wait is over, as in Redis.
+	waits := s.unit.Waiter != nil && err == nil && s.unit.Waiter.Blocked()
+	ops := s.unit.Ops
+	var last fsm.Op
+	if waits {
+		last = ops[len(ops)-1]
+		s.unit.Ops = ops[:len(ops)-1]
+	}
 	s.tellUnit(took)
 	if err == nil && s.unit.Index > 0 {
 		s.wrote = written{s.group, s.unit.Index}
@@ -138,19 +156,19 @@ func (s *Session) flush() {
 	} else {
 		s.observeRuns(took)
 	}
-	s.perOp = max((len(s.out.Buf)-mark)/len(s.unit.Ops), s.perOp/4*3)
+	s.perOp = max((len(s.out.Buf)-mark)/len(ops), s.perOp/4*3)
 	if s.out.Discard {
 		s.out.Buf = s.out.Buf[:mark]
 	}
-	w, g, spec := s.unit.Waiter, s.group, s.srv.specOf(&s.unit.Ops[len(s.unit.Ops)-1])
-	clear(s.unit.Ops)
-	s.unit.Ops, s.unit.Waiter = s.unit.Ops[:0], nil
+	w, g := s.unit.Waiter, s.group
+	clear(ops)
+	s.unit.Ops, s.unit.Waiter = ops[:0], nil
 	s.side.Buf = s.side.Buf[:0]
 	s.unitBytes = 0
 	s.unitTries, s.unitLogs = false, false
 	s.group = nil
-	if w != nil && err == nil && w.Blocked() {
-		s.await(w, g, spec)
+	if waits {
+		s.waited(last, took, w, g)
 	}
 }
 

@@ -143,9 +143,14 @@ func (s *script) run(args ...string) (output string, ok bool) {
 }
 
 // want runs an action that must succeed or fail, and print all of the parts.
+// A no-break space in the action is a space inside an argument.
 func (s *script) want(ok bool, action string, parts ...string) {
 	s.t.Helper()
-	out, got := s.run(strings.Fields(action)...)
+	var args []string
+	for _, arg := range strings.Split(action, " ") {
+		args = append(args, strings.ReplaceAll(arg, "\u00a0", " "))
+	}
+	out, got := s.run(args...)
 	if got != ok {
 		s.t.Fatalf("%s: success is %v:\n%s", action, got, out)
 	}
@@ -178,6 +183,16 @@ func TestClusterScript(t *testing.T) {
 	s.want(true, "stop", "no node is running")
 	s.want(true, "restart 1", "the cluster waits for a majority of its 3 nodes")
 	s.want(true, "start", "the cluster is up")
+	conf, err := os.ReadFile(filepath.Join(s.dir, "node-3", "redis.conf"))
+	if err != nil || strings.Contains(string(conf), "quorate-initial-groups") {
+		t.Errorf("a directive that nobody gave, or %v", err)
+	}
+	s.want(true, "clean", "stopped", "removed")
+	s.want(true, "start --port "+port+" --conf quorate-initial-groups\u00a01 --conf maxmemory\u00a01gb", "the cluster is up")
+	conf, err = os.ReadFile(filepath.Join(s.dir, "node-3", "redis.conf"))
+	if err != nil || !strings.HasSuffix(string(conf), "\nquorate-initial-groups 1\nmaxmemory 1gb\n") {
+		t.Errorf("--conf isn't the end of the file: %v\n%s", err, conf)
+	}
 	s.want(true, "clean", "stopped", "removed")
 	s.want(true, "clean", "nothing to clean")
 	if _, err := os.Stat(s.dir); !errors.Is(err, os.ErrNotExist) {

@@ -7,6 +7,11 @@
 #   -b FILE    baseline: tab-separated, a header line, the unit in the first
 #              column and the numbers of passed tests in column -c
 #   -c NAME    column of the baseline (standalone_debug_passed)
+#   -m MODE    A: one plain node, everything (the default). D: the leader of a
+#              group that has all slots of a cluster; HOST:PORT is any node of it:
+#              scripts/cluster.sh start --conf 'quorate-initial-groups 1'
+#              It stands for -c, -t and -x; with -b and no unit named, all units
+#              that have something in the column are run.
 #   -t TAGS    for --tags; may be given more than once (-slow if none is given)
 #   -s FILE    for --skipfile, beside outside.txt; may be given more than once
 #   -a         run all tests: those too that outside.txt lists
@@ -38,13 +43,14 @@ slowlog-log-slower-than latency-monitor-threshold min-replicas-to-write save app
 die() { echo "run.sh: $*" >&2; exit 2; }
 usage() { sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"; }
 
-baseline= column=standalone_debug_passed baseport= out=
+baseline= column= baseport= out= mode=A patience=60
 tags=() extra=() skip=()
 outside=$(dirname -- "$(realpath -- "$0")")/outside.txt
-while getopts b:c:t:s:ax:p:o:h opt; do
+while getopts b:c:m:t:s:ax:p:o:h opt; do
     case $opt in
         b) baseline=$OPTARG ;;
         c) column=$OPTARG ;;
+        m) mode=$OPTARG ;;
         t) tags+=(--tags "$OPTARG") ;;
         s) [ -r "$OPTARG" ] || die "no such file: $OPTARG"
            skip+=("$OPTARG") ;;
@@ -61,8 +67,16 @@ shift $((OPTIND - 1))
 address=$1; shift
 host=${address%:*} port=${address##*:}
 [ "$host" != "$address" ] && [ -n "$port" ] || die "want HOST:PORT, not $address"
-[ ${#tags[@]} -gt 0 ] || tags=(--tags -slow)
-[ $# -gt 0 ] || set -- $default_units
+case $mode in
+    A) column=${column:-standalone_debug_passed} mode_tags="-slow" ;;
+    D) column=${column:-cluster_strict_passed}
+       extra+=(--cluster-mode --ignore-encoding --ignore-digest)
+       # A test of unit/scan makes 60,000 writes, one after the other, each on a majority.
+       patience=600
+       mode_tags="-slow -needs:debug -needs:repl -needs:pfdebug -needs:save -needs:config-maxmemory -needs:config-resetstat -needs:reset" ;;
+    *) die "no mode $mode: A or D" ;;
+esac
+[ ${#tags[@]} -gt 0 ] || tags=(--tags "$mode_tags")
 
 suite=${REDIS_SUITE:-}
 [ -n "$suite" ] || die "set REDIS_SUITE to an unpacked redis 7.0.15 source tree"
@@ -86,8 +100,26 @@ if [ -n "$baseline" ]; then
     expected none || die "$baseline cannot be used"
 fi
 
+# Without names: all units that have something in the baseline.
+if [ $# -eq 0 ]; then
+    [ -z "$baseline" ] || default_units=$(awk -F'\t' -v name="$column" '
+        NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) col = i; next }
+        $1 != "TOTAL" && $col > 0 { print $1 }' "$baseline")
+    set -- $default_units
+fi
+
 cli() { redis-cli --no-auth-warning -h "$host" -p "$port" "$@"; }
 [ "$(cli PING 2>&1)" = PONG ] || die "no server answers PING at $address"
+# The suite's client doesn't follow MOVED: it has to talk to the one that has all slots.
+find_leader() {
+    [ "$mode" = D ] || return 0
+    mapfile -t answer < <(cli CLUSTER SLOTS)
+    [ "${answer[*]:0:2}" = "0 16383" ] || die "no group has all slots: --conf 'quorate-initial-groups 1'"
+    [ "$port" = "${answer[3]}" ] && return
+    host=${answer[2]} port=${answer[3]}
+    echo "leader: $host:$port"
+}
+find_leader
 declare -A before=()
 for name in $settings; do
     # Two lines, name and value; a server that does not know the name gives none.
@@ -126,11 +158,12 @@ sum_ok=0 sum_base=0
 for unit in "$@"; do
     log=$out/${unit//\//_}.log
     began=$SECONDS
+    find_leader # there may have been an election
     restore_settings
     # In a process group of its own, so that an interrupt ends the suite's helpers too.
     set -m
     (cd "$suite" && TERM=dumb exec ./runtest --host "$host" --port "$port" --baseport "$baseport" --single "$unit" \
-        --durable --timeout 60 "${tags[@]}" ${extra[@]+"${extra[@]}"}) >"$log" 2>&1 </dev/null &
+        --durable --timeout "$patience" "${tags[@]}" ${extra[@]+"${extra[@]}"}) >"$log" 2>&1 </dev/null &
     child=$!
     set +m
     wait "$child"; code=$?
