@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/quorate/quorate/resp"
@@ -60,6 +61,12 @@ func TestAllocations(t *testing.T) {
 		if got := units(newBench(c.line)) - empty; got > c.most {
 			t.Errorf("%q allocates %v times, at most %v", c.line, got, c.most)
 		}
+	}
+	// A short value is dumped into one buffer, without a table on the heap.
+	long := strings.Repeat("abcdefg ", 25)
+	dump := newBench([]string{"SET", "key", long}, []string{"DUMP", "key"})
+	if got := units(dump) - units(newBench([]string{"SET", "key", long})); got > 2 {
+		t.Errorf("DUMP allocates %v times, at most 2", got)
 	}
 	b := newBench([]string{"GET", "key"})
 	got := testing.AllocsPerRun(200, func() {
