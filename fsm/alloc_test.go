@@ -54,8 +54,10 @@ func TestAllocations(t *testing.T) {
 		most float64
 	}{
 		{[]string{"GET", "key"}, 1},
-		{[]string{"SET", "key", "value"}, 2},
+		{[]string{"SET", "key", "value"}, 1},
 		{[]string{"SET", "key", "12345"}, 1},
+		{[]string{"SETEX", "key", "100", strings.Repeat("v", 100)}, 1},
+		{[]string{"MSET", "key", "v", "key2", strings.Repeat("v", 100)}, 1},
 		{[]string{"INCR", "key"}, 1},
 	} {
 		if got := units(newBench(c.line)) - empty; got > c.most {

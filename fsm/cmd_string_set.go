@@ -127,7 +127,7 @@ func (c *WriteCall) setString(key, value []byte, o *setOptions, name string) {
 		}
 		return
 	}
-	c.store(c.DB, key, keyspace.NewString(value), o.keepTTL)
+	c.putString(key, value, o.keepTTL || at != 0) // a new expiry takes the old one's place below
 	c.changed('$', "set", key)
 	if at != 0 {
 		c.expireAt(key, at)
@@ -137,6 +137,9 @@ func (c *WriteCall) setString(key, value []byte, o *setOptions, name string) {
 		c.OK()
 	}
 }
+
+// Words of commands as they are logged. Nobody changes arguments.
+var wordSet, wordPXAT = []byte("SET"), []byte("PXAT")
 
 // logSet makes the expiry of a SET absolute.
 func logSet(args [][]byte, now int64) [][]byte {
@@ -158,7 +161,7 @@ func logSet(args [][]byte, now int64) [][]byte {
 	if o.get {
 		out = append(out, []byte("GET"))
 	}
-	return append(out, []byte("PXAT"), strconv.AppendInt(nil, at, 10))
+	return append(out, wordPXAT, strconv.AppendInt(nil, at, 10))
 }
 
 // logSetex turns SETEX and PSETEX into SET with an absolute expiry.
@@ -168,7 +171,7 @@ func logSetex(args [][]byte, now int64) [][]byte {
 	if errText != "" {
 		return args
 	}
-	return [][]byte{[]byte("SET"), args[1], args[3], []byte("PXAT"), strconv.AppendInt(nil, at, 10)}
+	return [][]byte{wordSet, args[1], args[3], wordPXAT, strconv.AppendInt(nil, at, 10)}
 }
 
 // getex implements GETEX key [EX seconds | PX milliseconds | EXAT
@@ -218,5 +221,5 @@ func logGetex(args [][]byte, now int64) [][]byte {
 	if errText != "" {
 		return args
 	}
-	return [][]byte{args[0], args[1], []byte("PXAT"), strconv.AppendInt(nil, at, 10)}
+	return [][]byte{args[0], args[1], wordPXAT, strconv.AppendInt(nil, at, 10)}
 }
