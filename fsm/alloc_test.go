@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/quorate/quorate/resp"
@@ -53,13 +54,21 @@ func TestAllocations(t *testing.T) {
 		most float64
 	}{
 		{[]string{"GET", "key"}, 1},
-		{[]string{"SET", "key", "value"}, 2},
+		{[]string{"SET", "key", "value"}, 1},
 		{[]string{"SET", "key", "12345"}, 1},
+		{[]string{"SETEX", "key", "100", strings.Repeat("v", 100)}, 1},
+		{[]string{"MSET", "key", "v", "key2", strings.Repeat("v", 100)}, 1},
 		{[]string{"INCR", "key"}, 1},
 	} {
 		if got := units(newBench(c.line)) - empty; got > c.most {
 			t.Errorf("%q allocates %v times, at most %v", c.line, got, c.most)
 		}
+	}
+	// A short value is dumped into one buffer, without a table on the heap.
+	long := strings.Repeat("abcdefg ", 25)
+	dump := newBench([]string{"SET", "key", long}, []string{"DUMP", "key"})
+	if got := units(dump) - units(newBench([]string{"SET", "key", long})); got > 2 {
+		t.Errorf("DUMP allocates %v times, at most 2", got)
 	}
 	b := newBench([]string{"GET", "key"})
 	got := testing.AllocsPerRun(200, func() {

@@ -192,10 +192,31 @@ func (c *WriteCall) putKeepTTL(key []byte, v keyspace.Value) { c.store(c.DB, key
 // "new", which Redis does before the event of the command.
 func (c *WriteCall) store(db int, key []byte, v keyspace.Value, keepTTL bool) {
 	slot := hashslot.Of(key)
-	isNew := c.modifyIn(db, slot, key) == nil
-	c.m.ks.Set(db, slot, key, v, keepTTL)
-	if isNew {
+	e := c.modifyIn(db, slot, key)
+	if e == nil {
+		c.m.ks.Add(db, slot, key, v)
 		c.m.notify('n', "new", db, key)
+		return
+	}
+	e.Value = v
+	if !keepTTL {
+		c.m.ks.Unexpire(db, e)
+	}
+}
+
+// putString sets key to the string b, of which a copy is made, as put and
+// putKeepTTL do.
+func (c *WriteCall) putString(key, b []byte, keepTTL bool) {
+	slot := hashslot.Of(key)
+	e := c.modifyIn(c.DB, slot, key)
+	if e == nil {
+		c.m.ks.Add(c.DB, slot, key, keyspace.NewString(b))
+		c.notify('n', "new", key)
+		return
+	}
+	e.SetString(b)
+	if !keepTTL {
+		c.m.ks.Unexpire(c.DB, e)
 	}
 }
 

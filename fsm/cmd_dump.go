@@ -48,7 +48,11 @@ func dumpKey(c *ReadCall) {
 		c.Null()
 		return
 	}
-	c.Bulk(rdb.AppendDump(nil, &e.Value))
+	room := 64
+	if e.Kind() == keyspace.KindString {
+		room += e.StrLen()
+	}
+	c.Bulk(rdb.AppendDump(make([]byte, 0, room), &e.Value))
 }
 
 // restoreOptions are the options of RESTORE. How long a value was not used

@@ -213,7 +213,7 @@ func setnx(c *WriteCall) {
 		c.Int(0)
 		return
 	}
-	c.put(key, keyspace.NewString(c.Args[2]))
+	c.putString(key, c.Args[2], false)
 	c.changed('$', "set", key)
 	c.Int(1)
 }
@@ -226,7 +226,7 @@ func getset(c *WriteCall) {
 		return
 	}
 	c.replyString(e)
-	c.put(key, keyspace.NewString(c.Args[2]))
+	c.putString(key, c.Args[2], false)
 	c.changed('$', "set", key)
 	c.propagate([]byte("SET"), key, c.Args[2])
 }
@@ -295,7 +295,7 @@ func (c *WriteCall) paired(name string) bool {
 // setAll sets each key to the value behind it.
 func (c *WriteCall) setAll() {
 	for i := 1; i < len(c.Args); i += 2 {
-		c.put(c.Args[i], keyspace.NewString(c.Args[i+1]))
+		c.putString(c.Args[i], c.Args[i+1], false)
 		c.changed('$', "set", c.Args[i])
 	}
 }

@@ -127,7 +127,7 @@ func (c *WriteCall) setString(key, value []byte, o *setOptions, name string) {
 		}
 		return
 	}
-	c.store(c.DB, key, keyspace.NewString(value), o.keepTTL)
+	c.putString(key, value, o.keepTTL || at != 0) // a new expiry takes the old one's place below
 	c.changed('$', "set", key)
 	if at != 0 {
 		c.expireAt(key, at)
@@ -156,6 +156,9 @@ func (c *WriteCall) propagateSet(key, value []byte, o *setOptions, at int64) {
 	}
 }
 
+// Words of commands as they are logged. Nobody changes arguments.
+var wordSet, wordPXAT = []byte("SET"), []byte("PXAT")
+
 // logSet makes the expiry of a SET absolute.
 func logSet(args [][]byte, now int64) [][]byte {
 	o, ok := parseSetOptions(args, 3, false)
@@ -176,7 +179,7 @@ func logSet(args [][]byte, now int64) [][]byte {
 	if o.get {
 		out = append(out, []byte("GET"))
 	}
-	return append(out, []byte("PXAT"), strconv.AppendInt(nil, at, 10))
+	return append(out, wordPXAT, strconv.AppendInt(nil, at, 10))
 }
 
 // logSetex turns SETEX and PSETEX into SET with an absolute expiry.
@@ -186,7 +189,7 @@ func logSetex(args [][]byte, now int64) [][]byte {
 	if errText != "" {
 		return args
 	}
-	return [][]byte{[]byte("SET"), args[1], args[3], []byte("PXAT"), strconv.AppendInt(nil, at, 10)}
+	return [][]byte{wordSet, args[1], args[3], wordPXAT, strconv.AppendInt(nil, at, 10)}
 }
 
 // getex implements GETEX key [EX seconds | PX milliseconds | EXAT
@@ -237,5 +240,5 @@ func logGetex(args [][]byte, now int64) [][]byte {
 	if errText != "" {
 		return args
 	}
-	return [][]byte{args[0], args[1], []byte("PXAT"), strconv.AppendInt(nil, at, 10)}
+	return [][]byte{args[0], args[1], wordPXAT, strconv.AppendInt(nil, at, 10)}
 }

@@ -1,9 +1,9 @@
 package fsm
 
 import (
-	"hash/crc64"
 	"sync/atomic"
 
+	"github.com/quorate/quorate/fsm/crc64"
 	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/fsm/lua"
 	"github.com/quorate/quorate/security"
@@ -153,9 +153,10 @@ func (m *Machine) serves(slot int) bool {
 	return m.owned == nil || slot < 0 || m.owned.Has(uint16(slot))
 }
 
-var crcTable = crc64.MakeTable(crc64.ECMA)
+// chainTable is that of CRC-64/XZ, which inverts the register at both ends.
+var chainTable = crc64.New(0xc96c5795d7870f42)
 
-func (m *Machine) mix(b []byte) { m.chain = crc64.Update(m.chain, crcTable, b) }
+func (m *Machine) mix(b []byte) { m.chain = ^chainTable.Update(^m.chain, b) }
 
 func (m *Machine) modified(db int, key []byte) {
 	m.mix(key)

@@ -49,6 +49,17 @@ func (x *expires) remove(i int) {
 	}
 }
 
+// change gives the item at heap index i another expiry.
+func (x *expires) change(i int, at int64) {
+	later := at > x.heap[i].at
+	x.heap[i].at = at
+	if later {
+		x.down(i)
+	} else {
+		x.up(i)
+	}
+}
+
 func (x *expires) up(i int) {
 	for i > 0 {
 		parent := (i - 1) / 2

@@ -59,24 +59,32 @@ func (ks *Keyspace) Touch(slot uint16) {
 // Set gives key a value, which the keyspace takes over. A key that exists
 // keeps its expiry if keepTTL is set and loses it otherwise. Settle must follow.
 func (ks *Keyspace) Set(db int, slot uint16, key []byte, v Value, keepTTL bool) {
+	e := ks.dbs[db].Find(slot, key)
+	if e == nil {
+		ks.Add(db, slot, key, v)
+		return
+	}
+	ks.Modify(db, slot, e)
+	e.Value = v
+	if !keepTTL {
+		ks.Unexpire(db, e)
+	}
+}
+
+// Add is Set for a key that doesn't exist.
+func (ks *Keyspace) Add(db int, slot uint16, key []byte, v Value) {
 	ks.Touch(slot)
 	d := ks.dbs[db]
 	d.init()
-	if i := d.slots[slot].Find(key); i >= 0 {
-		e := d.slots[slot].At(i)
-		ks.open(d, slot, e)
-		e.Value = v
-		if !keepTTL {
-			ks.persist(d, e)
-		}
-		return
-	}
 	i := d.slots[slot].Add(Entry{key: string(key), Value: v, access: ks.Fresh&accessMask | openBit})
 	d.count(slot, 1)
 	ks.moves++
 	e := d.slots[slot].At(i)
 	ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.key})
 }
+
+// Unexpire removes the expiry, if there is one, of an entry that Modify has announced.
+func (ks *Keyspace) Unexpire(db int, e *Entry) { ks.persist(ks.dbs[db], e) }
 
 // Delete removes key and reports whether it was there.
 func (ks *Keyspace) Delete(db int, slot uint16, key []byte) bool {
@@ -108,11 +116,12 @@ func (ks *Keyspace) SetExpire(db int, slot uint16, key []byte, at int64) {
 	d := ks.dbs[db]
 	i := d.slots[slot].Find(key)
 	e := d.slots[slot].At(i)
-	if e.heap == 0 {
-		d.expires++
-	} else {
-		ks.due.remove(int(e.heap - 1))
+	if e.heap != 0 {
+		e.at = at
+		ks.due.change(int(e.heap-1), at)
+		return
 	}
+	d.expires++
 	e.at = at
 	ks.due.push(due{at: at, db: uint16(db), slot: slot, pos: uint32(i)})
 }

@@ -40,7 +40,7 @@ type Value struct {
 type stringEncoding uint8
 
 const (
-	encEmbstr stringEncoding = iota // immutable bytes, at most embstrMax of them
+	encEmbstr stringEncoding = iota // bytes, at most embstrMax of them
 	encRaw                          // bytes
 	encInt                          // no bytes, only n
 )
@@ -56,6 +56,25 @@ func NewString(b []byte) Value {
 		return NewInt(n)
 	}
 	return NewText(b)
+}
+
+// SetString makes v what NewString(b) returns. A string that would take as much
+// memory as the one that is there is written over it.
+func (v *Value) SetString(b []byte) {
+	held := int(v.n >> 32)
+	if v.kind != KindString || v.enc == encInt || len(b) > held || allocated(len(b)) != allocated(held) {
+		*v = NewString(b)
+		return
+	}
+	if n, ok := ParseInt(b); ok {
+		*v = NewInt(n)
+		return
+	}
+	n := copy(unsafe.Slice((*byte)(v.p), held), b)
+	v.n, v.enc = uint64(n)|uint64(held)<<32, encRaw
+	if n <= embstrMax {
+		v.enc = encEmbstr
+	}
 }
 
 // NewText returns a string value holding a copy of b, never as an integer: what

@@ -13,7 +13,7 @@ import (
 // The zero value is ready. Not safe for concurrent use.
 type Encoder struct {
 	buf []byte
-	lzf *lzfTable
+	lzf lzfTable // for strings that need more than smallTable cells
 
 	// likeRedis makes the bytes those of Redis also where that loses how a
 	// value is held. Payloads of DUMP want it, snapshots don't.
@@ -123,17 +123,29 @@ func (e *Encoder) number(n int64) {
 	}
 }
 
+// smallTable is the length of the longest table on the stack, 1 KiB: for strings
+// of up to 255 bytes.
+const smallTable = 1 << 8
+
 // compressed writes b compressed if that saves at least four bytes.
 func (e *Encoder) compressed(b []byte) bool {
-	if e.lzf == nil {
-		e.lzf = new(lzfTable)
+	// Short strings, which are most, find a table on the stack: DUMP has a new
+	// encoder for each value.
+	var small [smallTable]uint32
+	table := lzfTable(small[:])
+	cells := lzfCells(len(b))
+	if cells > smallTable {
+		if len(e.lzf) < cells {
+			e.lzf = make(lzfTable, cells)
+		}
+		table = e.lzf
 	}
 	// The length stands in front of the data and is known behind it: leave
 	// room for the longest header, then close the gap.
 	const room = 1 + 5 + 5
 	start := len(e.buf)
 	var gap [room]byte
-	out, ok := e.lzf.compress(append(e.buf, gap[:]...), b, len(b)-4)
+	out, ok := table[:cells].compress(append(e.buf, gap[:]...), b, len(b)-4)
 	if !ok {
 		e.buf = out[:start]
 		return false

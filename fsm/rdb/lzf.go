@@ -20,19 +20,23 @@ const (
 )
 
 // lzfTable holds, by the hash of three bytes, the last place plus one where
-// they began. What was found depends on the input alone.
-type lzfTable [1 << lzfTableBits]uint32
+// they began. What was found depends on the input alone: a table is as long as
+// lzfCells says, and no longer than its input is worth, since it is cleared for each.
+type lzfTable []uint32
+
+// lzfCells returns the length of the table for n bytes.
+func lzfCells(n int) int { return 1 << min(max(bits.Len(uint(n)), 6), lzfTableBits) }
 
 // compress appends the compressed src to dst, or reports false as soon as it
 // would take more than limit bytes.
-func (t *lzfTable) compress(dst, src []byte, limit int) ([]byte, bool) {
-	width := min(max(bits.Len(uint(len(src))), 6), lzfTableBits)
-	clear(t[:1<<width])
+func (t lzfTable) compress(dst, src []byte, limit int) ([]byte, bool) {
+	clear(t)
+	shift := 33 - bits.Len(uint(len(t)))
 	limit += len(dst)
 	literals := 0 // where the bytes begin that are not written yet
 	for i := 0; i+lzfMinMatch < len(src); {
 		three := binary.LittleEndian.Uint32(src[i:]) << 8
-		cell := &t[three*2654435761>>(32-width)]
+		cell := &t[three*2654435761>>shift]
 		from := int(*cell) - 1
 		*cell = uint32(i + 1)
 		if from < 0 || i-from > lzfMaxOffset || src[from] != src[i] || src[from+1] != src[i+1] || src[from+2] != src[i+2] {

@@ -3,7 +3,10 @@ package rdb
 import (
 	"bytes"
 	"math/rand/v2"
+	"strconv"
 	"testing"
+
+	"github.com/quorate/quorate/fsm/keyspace"
 )
 
 // TestCRC64 uses the check value that the authors of the polynomial's
@@ -26,7 +29,7 @@ func TestLZFRoundTrip(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
-	var table lzfTable
+	table := make(lzfTable, 1<<lzfTableBits)
 	packed := 0
 	for range 3000 {
 		src := make([]byte, r.IntN(1<<r.IntN(16)))
@@ -38,7 +41,7 @@ func TestLZFRoundTrip(t *testing.T) {
 			copy(src[len(src)/2:], src)
 		}
 		prefix := []byte("prefix")
-		out, ok := table.compress(prefix, src, len(src)-4)
+		out, ok := table[:lzfCells(len(src))].compress(prefix, src, len(src)-4)
 		if !ok {
 			continue
 		}
@@ -60,7 +63,7 @@ func TestLZFRoundTrip(t *testing.T) {
 }
 
 func TestLZFRun(t *testing.T) {
-	var table lzfTable
+	table := make(lzfTable, 1<<lzfTableBits)
 	src := bytes.Repeat([]byte("a"), 1<<20)
 	out, ok := table.compress(nil, src, len(src))
 	if !ok || len(out) > len(src)/80 {
@@ -104,11 +107,30 @@ func FuzzLZF(f *testing.F) {
 		if out, err := decompress(src, size); err == nil && len(out) != size {
 			t.Fatal("wrong size without an error")
 		}
-		var table lzfTable
+		table := make(lzfTable, 1<<lzfTableBits)
 		if packed, ok := table.compress(nil, src, len(src)); ok {
 			if back, err := decompress(packed, len(src)); err != nil || !bytes.Equal(back, src) {
 				t.Fatal(err)
 			}
 		}
 	})
+}
+
+// BenchmarkDump measures payloads of strings that can't be compressed.
+func BenchmarkDump(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, size := range []int{20, 100, 1000, 10000} {
+		text := make([]byte, size)
+		for i := range text {
+			text[i] = byte('a' + r.IntN(26))
+		}
+		v := keyspace.NewString(text)
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			var room []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				room = AppendDump(room[:0], &v)
+			}
+		})
+	}
 }

@@ -29,7 +29,7 @@ var layers = [][]string{
 	{"fsm/script"},
 	{"fsm/rdb"},
 	{"fsm/keyspace"},
-	{"fsm/listpack", "slots/hashslot"},
+	{"fsm/listpack", "fsm/crc64", "slots/hashslot"},
 	{"security"},
 	{"command", "config", "metrics", "resp"},
 	{"glob"},

@@ -191,3 +191,19 @@ func TestEtcdClientSeesMissingKeysAndValues(t *testing.T) {
 		t.Errorf("malformed request: %v, want errRPC", err)
 	}
 }
+
+func TestFamiliesWanted(t *testing.T) {
+	c := familyCase{"string", nil, "SET s:{k} {v}"}
+	for words, want := range map[string]bool{"": true, "string": true, "DUMP|SET s": true, "DUMP|list": false} {
+		if c.wanted(words) != want {
+			t.Errorf("%q: want %v", words, want)
+		}
+	}
+}
+
+func TestFamilyMedians(t *testing.T) {
+	r := familyResult{{rate: 3, cpu: 1}, {rate: 1, cpu: 2}, {rate: 2, cpu: 3}}
+	if r.rate() != 2 || r.cpu() != 2 || (familyResult{}).rate() != 0 {
+		t.Errorf("rate %v, CPU %v", r.rate(), r.cpu())
+	}
+}

@@ -97,15 +97,44 @@ var familyCases = []familyCase{
 	{"pubsub", nil, "PUBLISH channel {v}"},
 }
 
-// familyResult is the throughput of one case on one target, per round.
-type familyResult struct{ rates []float64 }
+// familySample is one measurement of one case on one target.
+type familySample struct {
+	rate float64 // commands per second
+	cpu  float64 // microseconds of the server's processor time per command
+}
 
-func (r *familyResult) median() float64 {
-	if len(r.rates) == 0 {
+// familyResult is one case on one target, per round.
+type familyResult []familySample
+
+func (r familyResult) rate() float64 {
+	return middle(r, func(s familySample) float64 { return s.rate })
+}
+func (r familyResult) cpu() float64 {
+	return middle(r, func(s familySample) float64 { return s.cpu })
+}
+
+// middle returns the median of one figure over the rounds.
+func middle(r familyResult, figure func(familySample) float64) float64 {
+	if len(r) == 0 {
 		return 0
 	}
-	s := slices.Sorted(slices.Values(r.rates))
-	return s[len(s)/2]
+	all := make([]float64, len(r))
+	for i, s := range r {
+		all[i] = figure(s)
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// wanted reports whether one of the words, separated by bars, is in the case's
+// family or command.
+func (c familyCase) wanted(words string) bool {
+	for w := range strings.SplitSeq(words, "|") {
+		if strings.Contains(c.family+" "+c.command, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // runFamilies measures every case on one Quorate node and one redis-server,
@@ -130,7 +159,7 @@ func runFamilies(ctx context.Context, o options, only string, out, progress io.W
 	}
 	var cases []familyCase
 	for _, c := range familyCases {
-		if strings.Contains(c.family+" "+c.command, only) {
+		if c.wanted(only) {
 			cases = append(cases, c)
 		}
 	}
@@ -143,7 +172,7 @@ func runFamilies(ctx context.Context, o options, only string, out, progress io.W
 			}
 			for k := range servers {
 				k = (k + round) % len(servers)
-				rate, problem, err := runFamily(ctx, servers[k].cluster.Addr(0), c, o.window)
+				sample, problem, err := runFamily(ctx, servers[k].cluster, c, o.window)
 				if err != nil {
 					return fmt.Errorf("%s on %s: %w", c.command, servers[k].name, err)
 				}
@@ -151,13 +180,13 @@ func runFamilies(ctx context.Context, o options, only string, out, progress io.W
 					refused[i] = servers[k].name + ": " + problem
 					continue
 				}
-				results[i][k].rates = append(results[i][k].rates, rate)
+				results[i][k] = append(results[i][k], sample)
 			}
 			fmt.Fprintf(progress, "round %d  %-12s %.40s\n", round+1, c.family, c.command)
 		}
 	}
 	order := make([]int, len(cases))
-	ratio := func(i int) float64 { return results[i][0].median() / max(results[i][1].median(), 1) }
+	ratio := func(i int) float64 { return results[i][0].rate() / max(results[i][1].rate(), 1) }
 	for i := range order {
 		order[i] = i
 	}
@@ -171,41 +200,46 @@ func runFamilies(ctx context.Context, o options, only string, out, progress io.W
 		return 0
 	})
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ratio\tquorate/s\tredis/s\tfamily\tcommand")
+	fmt.Fprintln(w, "ratio\tquorate/s\tredis/s\tquorate CPU us\tredis CPU us\tfamily\tcommand")
 	for _, i := range order {
 		command := strings.ReplaceAll(cases[i].command, "\x00", " ")
 		if refused[i] != "" {
-			fmt.Fprintf(w, "-\t\t\t%s\t%.50s\t%s\n", cases[i].family, command, refused[i])
+			fmt.Fprintf(w, "-\t\t\t\t\t%s\t%.50s\t%s\n", cases[i].family, command, refused[i])
 			continue
 		}
-		fmt.Fprintf(w, "%.2f\t%.0f\t%.0f\t%s\t%.50s\n", ratio(i), results[i][0].median(), results[i][1].median(), cases[i].family, command)
+		fmt.Fprintf(w, "%.2f\t%.0f\t%.0f\t%.2f\t%.2f\t%s\t%.50s\n", ratio(i), results[i][0].rate(), results[i][1].rate(),
+			results[i][0].cpu(), results[i][1].cpu(), cases[i].family, command)
 	}
 	return w.Flush()
 }
 
-// runFamily prepares the keys and returns commands per second, or the first
-// error reply.
-func runFamily(ctx context.Context, addr string, c familyCase, window time.Duration) (rate float64, problem string, err error) {
+// runFamily prepares the keys and measures, or returns the first error reply.
+func runFamily(ctx context.Context, cluster *harness.Cluster, c familyCase, window time.Duration) (s familySample, problem string, err error) {
+	addr := cluster.Addr(0)
 	conn, err := dialFamily(ctx, addr)
 	if err != nil {
-		return 0, "", err
+		return s, "", err
 	}
 	defer conn.Close()
 	setup := append([]string{"FLUSHALL"}, c.setup...)
-	for i, s := range setup {
-		t := newTemplate(s)
+	for i, line := range setup {
+		t := newTemplate(line)
 		n := familyKeys
 		if i == 0 {
 			n = 1
 		}
 		for k := range n {
 			if problem, err := conn.do([]*template{t}, func() int { return k }); err != nil || problem != "" {
-				return 0, problem, err
+				return s, problem, err
 			}
 		}
 	}
 	t := newTemplate(c.command)
 	batch := slices.Repeat([]*template{t}, familyPipeline)
+	before, err := harness.CPUTime(cluster.Pids())
+	if err != nil {
+		return s, "", err
+	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	total := 0
@@ -223,7 +257,11 @@ func runFamily(ctx context.Context, addr string, c familyCase, window time.Durat
 		})
 	}
 	wg.Wait()
-	return float64(total) / time.Since(start).Seconds(), problem, err
+	took := time.Since(start)
+	after, cpuErr := harness.CPUTime(cluster.Pids())
+	s.rate = float64(total) / took.Seconds()
+	s.cpu = float64((after - before).Microseconds()) / float64(max(total, 1))
+	return s, problem, errors.Join(err, cpuErr)
 }
 
 func familyClient(ctx context.Context, addr string, batch []*template, seed uint64, end time.Time) (n int, problem string, err error) {

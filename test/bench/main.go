@@ -97,7 +97,7 @@ func parseFlags(args []string, usage io.Writer) (options, error) {
 	asJSON := fs.Bool("json", false, "print JSON instead of tables")
 	memory := fs.Bool("memory", false, "measure memory per million keys instead of speed")
 	families := fs.Bool("families", false, "measure commands of every family on one node without persistence")
-	only := fs.String("only", "", "with -families: those whose family or command contains this")
+	only := fs.String("only", "", "with -families: those whose family or command contains one of these words, separated by |")
 	memoryKeys := fs.Int("memory-keys", 1_000_000, "keys to load with -memory")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
