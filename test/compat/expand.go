@@ -74,8 +74,10 @@ func (g *Generator) word(w string) []string {
 		return []string{g.casing(w)}
 	}
 	one := func(s string) []string { return []string{s} }
-	if s, ok := g.streamWord(w[1:]); ok {
-		return one(s)
+	for _, words := range []func(string) (string, bool){g.blockWord, g.serverWord, g.streamWord} {
+		if s, ok := words(w[1:]); ok {
+			return one(s)
+		}
 	}
 	switch w[1:] {
 	case "k":
@@ -129,6 +131,8 @@ func (g *Generator) word(w string) []string {
 		return g.weights()
 	case "S":
 		return one(pick(g, scripts))
+	case "R": // a script that no %H names
+		return one(pick(g, scripts) + " --")
 	case "H": // the name of a script that may have been loaded
 		sum := sha1.Sum([]byte(pick(g, scripts)))
 		return one(hex.EncodeToString(sum[:]))

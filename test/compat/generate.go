@@ -192,6 +192,8 @@ func (g *Generator) tame(args []string) []string {
 			args[i] = strconv.FormatInt(limit+g.r.Int64N(limit*1000), 10)
 		}
 	}
+	tameWait(args)
+	args = tameServer(args)
 	switch name := strings.ToUpper(args[0]); name {
 	case "EXPIRE", "SETEX", "PEXPIRE", "PSETEX":
 		live(2, name[0] == 'P')

@@ -63,10 +63,13 @@ func (p *Pair) connect(ctx context.Context) (err error) {
 				err = fmt.Errorf("%s: HELLO 3: %s", addr, r.Str)
 			}
 		}
-		if err == nil {
+		for _, clean := range [][]string{{"FLUSHALL"}, {"SCRIPT", "FLUSH"}, {"FUNCTION", "FLUSH"}, append([]string{"CONFIG", "SET"}, settings...)} {
 			var r wire.Reply
-			if r, err = s.aux.Do("FLUSHALL"); err == nil && r.IsError() {
-				err = fmt.Errorf("%s: FLUSHALL: %s", addr, r.Str)
+			if err != nil {
+				break
+			}
+			if r, err = s.aux.Do(clean...); err == nil && r.IsError() {
+				err = fmt.Errorf("%s: %q: %s", addr, clean, r.Str)
 			}
 		}
 		return s

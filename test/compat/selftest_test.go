@@ -211,6 +211,9 @@ func TestAgree(t *testing.T) {
 		{unordered, "SMEMBERS", "-ERR a\r\n", "-ERR b\r\n", false},
 		{pairs, "HGETALL", "*4\r\n+a\r\n+1\r\n+b\r\n+2\r\n", "*4\r\n+b\r\n+2\r\n+a\r\n+1\r\n", true},
 		{pairs, "HGETALL", "*4\r\n+a\r\n+2\r\n+b\r\n+1\r\n", "*4\r\n+b\r\n+2\r\n+a\r\n+1\r\n", false},
+		{anyOrder, "COMMAND", "*2\r\n*1\r\n:1\r\n%2\r\n+a\r\n+1\r\n+b\r\n+2\r\n", "*2\r\n%2\r\n+b\r\n+2\r\n+a\r\n+1\r\n*1\r\n:1\r\n", true},
+		{anyOrder, "COMMAND", "%2\r\n+a\r\n+1\r\n+b\r\n+2\r\n", "%2\r\n+a\r\n+2\r\n+b\r\n+1\r\n", false},
+		{anyOrder, "COMMAND", "*1\r\n*1\r\n:1\r\n", "*1\r\n~1\r\n:1\r\n", false},
 		{timeLeft, "PTTL", ":5000\r\n", ":6999\r\n", true},
 		{timeLeft, "PTTL", ":5000\r\n", ":7001\r\n", false},
 		{timeLeft, "TTL", ":5\r\n", ":8\r\n", false},
@@ -240,6 +243,9 @@ func TestGeneratorReachesCommandsAndEncodings(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
+	if r, err := c.Do(append([]string{"CONFIG", "SET"}, settings...)...); err != nil || r.IsError() {
+		t.Fatalf("%q, error %v", r.Raw, err)
+	}
 	ok, refused := map[string]int{}, 0
 	encodings := map[string]bool{}
 	// Family by family: what one builds up, the others overwrite.
@@ -274,7 +280,7 @@ func TestGeneratorReachesCommandsAndEncodings(t *testing.T) {
 	for _, list := range templates {
 		for _, line := range list {
 			name, _, _ := strings.Cut(line, " ")
-			if ok[name] == 0 && name != "NOSUCHCOMMAND" {
+			if ok[name] == 0 && !strings.Contains(" NOSUCHCOMMAND READONLY READWRITE ASKING CLUSTER ", " "+name+" ") {
 				t.Errorf("%s never succeeded", name)
 			}
 		}

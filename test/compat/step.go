@@ -6,11 +6,11 @@
 //	go test ./test/compat                                   (a short run of everything)
 //	go test ./test/compat -run TestCompat -timeout 1h -args -addr 127.0.0.1:6379 -n 100000 -seed 7
 //
-// The server under test is used in plain mode, and emptied: FLUSHALL.
+// The server under test is used in plain mode, and emptied: its keys, scripts and functions.
 //
-// A run is cut into chunks; each begins with FLUSHALL and ends with a
-// comparison of the whole key space, so that a difference can be replayed from
-// an empty server.
+// A run is cut into chunks; each begins with no keys, scripts and functions and
+// with the same settings, and ends with a comparison of the whole key space, so
+// that a difference can be replayed from an empty server.
 package compat
 
 import (

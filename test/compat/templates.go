@@ -1,8 +1,8 @@
 package compat
 
 // templates are the commands of Redis 7.0 by family, in the notation of expand.
-// A line that stands twice is twice as likely. Blocking commands are left out,
-// and so is what depends on the machine or the moment.
+// A line that stands twice is twice as likely. What depends on the machine or
+// the moment is left out.
 var templates = map[string][]string{
 	"string": {
 		"SET %k %v [NX|XX] [GET] [EX %t|PX %p|EXAT %u|PXAT %U|KEEPTTL]",

@@ -1,11 +1,11 @@
 package compat
 
 // Scripts and functions. What they return doesn't depend on the moment, on
-// chance or on the order of a table. Whether a script is cached is not asked:
-// EVAL_RO caches in Redis and not here.
+// chance or on the order of a table. EVAL_RO caches its script in Redis and not
+// here, so it has scripts whose names are never asked for.
 func init() {
 	templates["script"] = []string{
-		"EVAL %S %# [%v] [%i]", "EVAL %S %# %v %f", "EVAL %S 0", "EVAL %S %# %m %d %v", "EVALSHA %v %#", "EVALSHA %H %# [%v]", "EVALSHA %H 0", "EVALSHA_RO %H %#", "EVAL_RO %S %# [%v]",
+		"EVAL %S %# [%v] [%i]", "EVAL %S %# %v %f", "EVAL %S 0", "EVAL %S %# %m %d %v", "EVALSHA %v %#", "EVALSHA %H %# [%v]", "EVALSHA %H 0", "EVALSHA_RO %H %#", "EVAL_RO %R %# [%v]",
 		"SCRIPT LOAD %S", "SCRIPT EXISTS %v",
 		"SCRIPT FLUSH [SYNC|ASYNC|NOW]", "SCRIPT KILL", "SCRIPT NOSUCH",
 		"FUNCTION LOAD [REPLACE] %L", "FUNCTION LOAD REPLACE %L", "FCALL (f1|f2|f3|F1) %# [%v] [%i]", "FCALL_RO (f1|f2|f3) %# [%v]",
