@@ -114,7 +114,11 @@ func (s *Session) commandInfo(n *Node) {
 		s.keySpec(&spec.Keys[i])
 	}
 	subs := Subcommands(n)
-	s.Set(len(subs))
+	if len(subs) == 0 {
+		s.Set(0)
+		return
+	}
+	s.Array(len(subs))
 	for _, sub := range subs {
 		s.commandInfo(sub)
 	}
@@ -252,7 +256,10 @@ func commandGetKeys(s *Session, args [][]byte) {
 		return
 	}
 	keys, ok := n.Spec.AppendKeys(nil, args)
-	if !ok || len(keys) == 0 && !n.Spec.Flags.Has(command.NoMandatoryKeys) {
+	if !ok {
+		keys = nil
+	}
+	if len(keys) == 0 && !n.Spec.Flags.Has(command.NoMandatoryKeys) {
 		s.Error(errNoKeys)
 		return
 	}
@@ -270,7 +277,10 @@ func commandGetKeysAndFlags(s *Session, args [][]byte) {
 		return
 	}
 	all, ok := n.Spec.AppendKeyUses(nil, args)
-	if !ok || len(all) == 0 && !n.Spec.Flags.Has(command.NoMandatoryKeys) {
+	if !ok {
+		all = nil
+	}
+	if len(all) == 0 && !n.Spec.Flags.Has(command.NoMandatoryKeys) {
 		s.Error(errNoKeys)
 		return
 	}

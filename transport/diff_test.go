@@ -102,6 +102,7 @@ var diffInputs = []string{
 	"multi\r\nclient reply off\r\nexec\r\nping\r\nclient reply on\r\nping\r\n",
 	"command count x\r\ncommand getkeys get\r\ncommand getkeys foo a\r\ncommand getkeys get a b\r\ncommand getkeys get a\r\ncommand getkeys echo a\r\ncommand getkeys watch a b c\r\ncommand getkeysandflags set a b\r\ncommand getkeysandflags get a\r\ncommand getkeysandflags foo a\r\n",
 	"command list foo\r\ncommand list filterby foo bar\r\ncommand list filterby module x\r\ncommand list filterby aclcat nope\r\ncommand list filterby pattern ech?\r\ncommand list filterby pattern e[c]h[a-z]\r\ncommand list filterby\r\n",
+	"command getkeys eval x 3 a\r\ncommand getkeys eval x y a\r\ncommand getkeys eval x 0\r\ncommand getkeysandflags fcall x 2 a\r\ncommand getkeys lmpop 3 a left\r\ncommand getkeys zunionstore a 4 b\r\n",
 	"command info nope client|nope\r\ncommand info get ping select exec watch multi discard unwatch hello auth quit reset echo time readonly asking readwrite\r\n",
 	"command info client|id client|list client|kill client|setname client|reply client|no-evict client|info client|help command|count command|info command|docs command|getkeys command|list\r\n",
 	"hello 3\r\ncommand info get exec client|list\r\ncommand info nope\r\n", "command docs nope\r\nhello 3\r\ncommand docs nope\r\n",

@@ -77,8 +77,8 @@ func (s *Session) resolve(args [][]byte) {
 			return
 		}
 	}
-	if c := node.Item.Conn; c != nil {
-		if s.tx.open && queues(c) {
+	if node.Item.Conn != nil {
+		if s.tx.open && queued(node) {
 			s.enqueue(node, args, -1)
 			return
 		}
@@ -86,11 +86,6 @@ func (s *Session) resolve(args [][]byte) {
 		return
 	}
 	s.runData(node, args)
-}
-
-// queued reports whether a command is put into an open transaction.
-func queued(node *Node) bool {
-	return node.Item.Conn == nil || queues(node.Item.Conn)
 }
 
 // attack reports whether the command is the first line of an HTTP request that

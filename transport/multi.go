@@ -51,9 +51,14 @@ func transactionCommands() []*Command {
 	}
 }
 
-// queues reports whether a command of the session waits for EXEC inside MULTI.
-func queues(c *Command) bool {
-	switch c.Name {
+// queued reports whether a command waits for EXEC inside MULTI. All do but a
+// few about the transaction and the connection; not their namesakes among
+// subcommands, such as SLOWLOG RESET.
+func queued(n *Node) bool {
+	if n.Item.Conn == nil || n.Spec.Parent() != nil {
+		return true
+	}
+	switch n.Spec.Name {
 	case "EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET":
 		return false
 	}

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm"
 )
 
 // Clients that increment a counter with WATCH, GET, MULTI, SET, EXEC lose no
@@ -84,6 +87,18 @@ func TestWatchAcrossClients(t *testing.T) {
 	a.want("$5\r\nother\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*-1\r\n$-1\r\n$5\r\nother\r\n")
 	a.send("watch k", "multi", "set k mine", "client setname joe", "select 5", "set k five", "exec", "client getname", "get k", "select 0", "get k")
 	a.want("+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*4\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n$3\r\njoe\r\n$4\r\nfive\r\n+OK\r\n$4\r\nmine\r\n")
+}
+
+// TestSubcommandOfAnExceptionsName makes sure that SLOWLOG RESET waits for EXEC
+// although RESET doesn't.
+func TestSubcommandOfAnExceptionsName(t *testing.T) {
+	reset := &Command{Run: func(s *Session, _ [][]byte) { s.Simple("slowlog reset") }, Spec: command.Spec{Name: "RESET", Arity: 2, Since: "1"}}
+	slowlog := &Command{Spec: command.Spec{Name: "SLOWLOG", Arity: -2, Since: "1"}, Sub: []*Command{reset}}
+	_, addr := startServer(t, Options{Router: plainRouter{newFakeGroup(fsm.Options{})}, Table: NewTable(slowlog)})
+	const want = "+OK\r\n+QUEUED\r\n*1\r\n+slowlog reset\r\n"
+	if got := everything(t, addr, "multi\r\nslowlog reset\r\nexec\r\n"); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 func TestReplyLen(t *testing.T) {

@@ -125,8 +125,11 @@ func inOrder(r wire.Reply) string {
 	var parts []string
 	for i := 0; i+width <= len(r.Elems); i += width {
 		part := ""
-		for _, e := range r.Elems[i : i+width] {
-			part += inOrder(e)
+		for j := i; j < i+width; j++ {
+			if j > 0 && string(r.Elems[j-1].Str) == "notes" { // about keys, in words of one's own
+				continue
+			}
+			part += inOrder(r.Elems[j])
 		}
 		parts = append(parts, part)
 	}
