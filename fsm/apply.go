@@ -31,6 +31,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.step, m.deny, m.letAll = 0, 0, false
 	m.setClock()
 	defer m.catch(&err)
+	defer func() { m.call = WriteCall{} }() // nothing may keep the entry's bytes
 	if m.tracker != nil {
 		defer m.tracker.Applied()
 	}
@@ -157,7 +158,8 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
 	if op.Before != nil {
 		op.Before()
 	}
-	call := WriteCall{ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w, nested: op.Nested}}
+	call := &m.call
+	*call = WriteCall{ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w, nested: op.Nested}}
 	if op.Cmd.Write == nil {
 		// A read draws from its own numbers: replicas that only see the
 		// writes must be at the same place in the entry's.
@@ -169,7 +171,7 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
 		if m.skip[Poison{m.index, m.step}] {
 			reply.Error(errPoison)
 		} else {
-			op.Cmd.Write(&call)
+			op.Cmd.Write(call)
 		}
 		m.ks.Settle()
 	}
