@@ -33,6 +33,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.answers = units != nil
 	m.setClock()
 	defer m.catch(&err)
+	defer func() { m.call = WriteCall{} }() // nothing may keep the entry's bytes
 	if m.tracker != nil {
 		defer m.tracker.Applied()
 	}
@@ -180,7 +181,8 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
 	if op.Before != nil {
 		op.Before()
 	}
-	call := WriteCall{ReadCall: ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w, nested: op.Nested, as: op.As}}
+	call := &m.call
+	*call = WriteCall{ReadCall: ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w, nested: op.Nested, as: op.As}}
 	if op.Cmd.Write == nil {
 		// A read draws from its own numbers: replicas that only see the
 		// writes must be at the same place in the entry's.
@@ -192,7 +194,7 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
 		if m.skip[Poison{m.index, m.step}] {
 			reply.Error(errPoison)
 		} else {
-			m.runWrite(&call, op.Cmd)
+			m.runWrite(call, op.Cmd)
 		}
 		m.ks.Settle()
 	}

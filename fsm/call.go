@@ -142,6 +142,15 @@ func (c *WriteCall) modify(key []byte) *keyspace.Entry {
 }
 
 func (c *WriteCall) modifyIn(db int, slot uint16, key []byte) *keyspace.Entry {
+	e := c.visit(db, slot, key)
+	if e != nil {
+		c.m.ks.Modify(db, slot, e)
+	}
+	return e
+}
+
+// visit is modifyIn for an entry that will not be changed.
+func (c *WriteCall) visit(db int, slot uint16, key []byte) *keyspace.Entry {
 	e := c.m.ks.DB(db).Find(slot, key)
 	if e == nil {
 		return nil
@@ -151,7 +160,6 @@ func (c *WriteCall) modifyIn(db int, slot uint16, key []byte) *keyspace.Entry {
 		return nil
 	}
 	c.touch(e)
-	c.m.ks.Modify(db, slot, e)
 	return e
 }
 

@@ -95,22 +95,31 @@ func copyKey(c *WriteCall) {
 		c.Error(errSameObject)
 		return
 	}
-	e := c.modify(from)
+	e := c.visit(c.DB, hashslot.Of(from), from)
 	if e == nil {
 		c.misses++
 		c.Int(0)
 		return
 	}
 	c.hits++
-	v, at := e.Clone(), e.ExpireAt()
-	if c.modifyIn(db, hashslot.Of(to), to) != nil {
-		if !replace {
-			c.Int(0)
-			return
-		}
-		c.m.ks.Delete(db, hashslot.Of(to), to)
+	slot := hashslot.Of(to)
+	old := c.modifyIn(db, slot, to)
+	if old != nil && !replace {
+		c.Int(0)
+		return
 	}
-	c.create(db, to, v, at)
+	// An expired key that was in the way is gone: entries may lie elsewhere.
+	e = c.m.ks.DB(c.DB).Find(hashslot.Of(from), from)
+	v, at := e.Clone(), e.ExpireAt()
+	if old != nil {
+		c.m.ks.Replace(db, slot, old, v)
+	} else {
+		c.m.ks.Add(db, slot, to, v)
+	}
+	c.m.notify('n', "new", db, to)
+	if at != 0 {
+		c.m.ks.SetExpire(db, slot, to, at)
+	}
 	c.m.modified(db, to)
 	c.m.notify('g', "copy_to", db, to)
 	c.Int(1)

@@ -21,6 +21,7 @@ type Machine struct {
 	epoch uint64          // of the last change of owned, from the slot map
 	chain uint64          // rolling digest over entries and changes
 	ops   []loggedOp      // room for the steps of an entry
+	call  WriteCall       // of the step that runs; commands of a script have their own
 	step  int             // write commands of the running entry so far
 	deny  int64           // bytes above which the running entry's commands are refused memory; 0: never
 	few   bool            // the running entry's writes are refused: see few_replicas.go

@@ -56,9 +56,11 @@ func (f *framer) next(buf []byte, lim frameLimits) (n int, args int64, problem s
 		if buf[0] != '*' {
 			return f.inline(buf)
 		}
-		count, ok, problem := f.length(buf, errMbulkCount, errMbulkLen, math.MaxInt32)
+		count, ok := f.usual(buf)
 		if !ok {
-			return needMore, 0, problem
+			if count, ok, problem = f.length(buf, errMbulkCount, errMbulkLen, math.MaxInt32); !ok {
+				return needMore, 0, problem
+			}
 		}
 		if count > unauthArgs && lim.unauth {
 			return needMore, 0, errUnauthArgs
@@ -94,6 +96,15 @@ func (f *framer) next(buf []byte, lim frameLimits) (n int, args int64, problem s
 
 // header parses "$<length>\r\n".
 func (f *framer) header(buf []byte, lim frameLimits) (int64, bool, string) {
+	if f.pos < len(buf) && buf[f.pos] == '$' {
+		before := *f
+		if size, ok := f.usual(buf); ok {
+			if size <= lim.maxBulk && (size <= unauthBulk || !lim.unauth) {
+				return size, true, ""
+			}
+			*f = before // its error is found below
+		}
+	}
 	if _, ok, problem := f.line(buf, '\r', errBulkCount); !ok {
 		return 0, false, problem
 	}
@@ -110,6 +121,26 @@ func (f *framer) header(buf []byte, lim frameLimits) (int64, bool, string) {
 		return 0, false, errUnauthBulk
 	}
 	return size, true, ""
+}
+
+// usual parses a header line that is all there and has a type byte and up to
+// nine digits, as nearly all have, and moves behind it. Of others it says false.
+func (f *framer) usual(buf []byte) (n int64, ok bool) {
+	first := f.pos + 1
+	i := first
+	for end := min(len(buf), first+9); i < end; i++ {
+		digit := buf[i] - '0'
+		if digit > 9 {
+			break
+		}
+		n = n*10 + int64(digit)
+	}
+	if i == first || i+1 >= len(buf) || buf[i] != '\r' || buf[first] == '0' && i > first+1 {
+		return 0, false
+	}
+	f.pos, f.seen = i+2, 0
+	buf[f.pos-1] = '\n'
+	return n, true
 }
 
 // line finds the end of the line at pos, and for '\r' that one more byte is

@@ -251,3 +251,20 @@ func TestInputLimits(t *testing.T) {
 		t.Fatalf("total limit: %v", err)
 	}
 }
+
+func BenchmarkFrameMSET(b *testing.B) {
+	var packet []byte
+	packet = append(packet, "*21\r\n$4\r\nMSET\r\n"...)
+	for i := range 10 {
+		packet = fmt.Appendf(packet, "$6\r\nkey:%02d\r\n$100\r\n%0100d\r\n", i, i)
+	}
+	var in input
+	in.buf = packet
+	b.ReportAllocs()
+	for b.Loop() {
+		in.start, in.args = 0, in.args[:0]
+		if args, more, problem := in.next(frameLimits{maxBulk: 1 << 20}); !more || len(args) != 21 {
+			b.Fatal(problem)
+		}
+	}
+}

@@ -83,6 +83,23 @@ func (ks *Keyspace) Add(db int, slot uint16, key []byte, v Value) {
 	ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.key})
 }
 
+// Replace does what Delete and Add would do to a key that exists, the order of
+// the slot's keys included. Its entry e is what Find returned, and Modify has
+// announced it.
+func (ks *Keyspace) Replace(db int, slot uint16, e *Entry, v Value) {
+	d := ks.dbs[db]
+	if dict := &d.slots[slot]; e != dict.At(dict.Len()-1) {
+		key := []byte(e.key)
+		ks.Delete(db, slot, key)
+		ks.Add(db, slot, key, v)
+		return
+	}
+	// The last key would come back to where it was.
+	ks.persist(d, e)
+	e.Value = v
+	e.access = ks.Fresh&accessMask | openBit
+}
+
 // Unexpire removes the expiry, if there is one, of an entry that Modify has announced.
 func (ks *Keyspace) Unexpire(db int, e *Entry) { ks.persist(ks.dbs[db], e) }
 
