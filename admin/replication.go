@@ -71,9 +71,31 @@ func (a *Admin) migrateCommand() *transport.Command {
 		ACL: command.Keyspace | command.Dangerous, Group: "generic", Since: "2.6.0", Complexity: "O(N)",
 		Keys: []command.KeySpec{{Flags: moves, Pos: 3, Step: 1},
 			{Flags: moves | command.KeyIncomplete, Pos: -2, Keyword: "KEYS", Last: -1, Step: 1}},
-		Extract: func(args [][]byte) ([]int, bool) { keys, _ := migrateKeys(args); return keys, true },
+		Extract: migrateExtract,
 		Syntax:  "host port <key | \"\"> destination-db timeout [COPY] [REPLACE] [AUTH [password] | AUTH2 [username password]] [KEYS key [key ...]]",
 		Summary: "Refused, if any of the keys exists.", Tips: []string{"nondeterministic_output"}}}
+}
+
+// migrateExtract finds the keys as Redis does for COMMAND GETKEYS: it passes
+// over words that the command would refuse, and a KEYS without keys.
+func migrateExtract(args [][]byte) (keys []int, ok bool) {
+	for i := 6; i < len(args)-1; i++ {
+		switch {
+		case word(args[i], "AUTH"):
+			i++
+		case word(args[i], "AUTH2"):
+			i += 2
+		case word(args[i], "KEYS"):
+			if len(args[3]) != 0 {
+				return nil, false
+			}
+			for i++; i < len(args); i++ {
+				keys = append(keys, i)
+			}
+			return keys, true
+		}
+	}
+	return []int{3}, true
 }
 
 // migrateKeys returns the indexes of the keys of a MIGRATE, or the error of its

@@ -117,3 +117,37 @@ func TestMigrateKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestMigrateExtract has what COMMAND GETKEYS of redis-server 7.0.15 says.
+func TestMigrateExtract(t *testing.T) {
+	for line, want := range map[string]string{
+		"migrate h 1 k 0 1":                       "k",
+		"migrate h 1 k 0 1 foo bar":               "k",
+		"migrate h 1 k 0 1 keys a b":              "",
+		"migrate h 1 k 0 1 copy keys":             "k",
+		"migrate h 1 _ 0 1 foo keys a b":          "a b",
+		"migrate h 1 _ 0 1 auth keys keys a":      "a",
+		"migrate h 1 _ 0 1 auth2 keys x keys y":   "y",
+		"migrate h 1 _ 0 1 keys a keys b":         "a keys b",
+		"migrate h 1 _ 0 1 keys":                  "_",
+		"migrate h 1 _ 0 1 auth keys":             "_",
+		"migrate h 1 _ 0 1 auth2 a keys keys a b": "a b",
+	} {
+		args := slowCommand(line).Args
+		if string(args[3]) == "_" {
+			args[3] = nil
+		}
+		keys, ok := migrateExtract(args)
+		var names []string
+		for _, k := range keys {
+			if len(args[k]) == 0 {
+				names = append(names, "_")
+			} else {
+				names = append(names, string(args[k]))
+			}
+		}
+		if got := strings.Join(names, " "); got != want || ok != (want != "") {
+			t.Errorf("%s: %q and %v, want %q", line, got, ok, want)
+		}
+	}
+}

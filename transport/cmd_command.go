@@ -337,8 +337,13 @@ func keyFlags(spec *command.Spec, args [][]byte, flags command.KeyFlags) command
 		}
 		return command.KeyOW | command.KeyUpdate
 	case "BITFIELD":
-		for i := 2; i < len(args); i += 3 {
-			if !bytes.EqualFold(args[i], []byte("GET")) {
+		for i := 2; i < len(args); {
+			switch rest := len(args) - i; {
+			case rest >= 3 && bytes.EqualFold(args[i], []byte("GET")):
+				i += 3
+			case rest >= 2 && bytes.EqualFold(args[i], []byte("OVERFLOW")):
+				i += 2
+			default: // a write, or not understood
 				return command.KeyRW | command.KeyAccess | command.KeyUpdate
 			}
 		}

@@ -13,7 +13,7 @@ import (
 func init() {
 	const (
 		name = "(GET|SET|set|MGET|Lpush|BLMOVE|XADD|XREADGROUP|ZUNIONSTORE|EVAL|SORT|BITOP|OBJECT|CLIENT|CONFIG|MIGRATE|GEORADIUS|LMPOP|SINTERCARD|COPY|FCALL|DISCARD|HELLO|SUBSCRIBE|client|list|client|x|nosuch)"
-		cat  = "(keyspace|read|write|set|sortedset|list|hash|string|bitmap|hyperloglog|geo|stream|pubsub|admin|fast|slow|blocking|dangerous|connection|transaction|scripting|nosuch)"
+		cat  = "(keyspace|read|write|set|sortedset|list|hash|string|bitmap|hyperloglog|geo|stream|pubsub|fast|blocking|connection|transaction|scripting|nosuch)"
 		size = "(hash-max-listpack-entries|hash-max-ziplist-value|zset-max-listpack-entries|zset-max-ziplist-value|set-max-intset-entries|list-max-listpack-size|hash-max-listpack-value)"
 	)
 	templates["server"] = []string{
