@@ -88,10 +88,16 @@ func tameServer(args []string) []string {
 		if word(2) == "ON" && (len(args) != 5 || word(3) == "REDIRECT" && args[4] != "x") {
 			return []string{args[0], args[1], args[2], "REDIRECT", strconv.Itoa(nobody)}
 		}
-	case "COMMAND ", "COMMAND LIST", "COMMAND INFO":
+	case "COMMAND ", "COMMAND INFO":
 		if len(args) < 3 {
-			return []string{args[0], "COUNT"} // some subcommands of CLUSTER aren't there
+			return []string{args[0], "COUNT"}
 		}
+	case "COMMAND LIST":
+		if n := len(args); n < 3 || args[n-1] == "*" {
+			return append(args, "x")
+		}
+	case "HELLO ":
+		return append(args, "x")
 	case "CONFIG GET":
 		for i := range args {
 			if args[i] == "*" {
