@@ -86,20 +86,21 @@ run_one() {
             await 6379 PING PONG
             run_redis_py redis://127.0.0.1:6379/9 onlycluster cluster "$@" ;;
         redis-py-cluster)
-            local p nodes=()
+            local p nodes=() count=6
             for p in 16379 16380 16381 16382 16383 16384; do nodes+=("127.0.0.1:$p"); done
             if [ "$kind" = redis ]; then
                 for p in "${nodes[@]}"; do start redis "${p#*:}" --cluster-enabled yes --cluster-node-timeout 5000; done
                 for p in "${nodes[@]}"; do await "${p#*:}" PING PONG; done
                 redis-cli --cluster create "${nodes[@]}" --cluster-replicas 1 --cluster-yes >"$out/redis-data/create" || exit 2
             else
+                count=3
                 for p in "${nodes[@]:0:3}"; do start quorate "${p#*:}" --cluster-enabled yes --quorate-initial-nodes "${nodes[@]:0:3}"; done
             fi
             for p in 16379 16380 16381; do
                 await $p "CLUSTER INFO" cluster_state:ok
                 await $p "CLUSTER INFO" cluster_slots_ok:16384
             done
-            run_redis_py redis://127.0.0.1:16379/0 onlynoncluster "" "$@" ;;
+            run_redis_py redis://127.0.0.1:16379/0 onlynoncluster "" --redis-cluster-nodes $count "$@" ;;
     esac
 }
 
