@@ -86,6 +86,7 @@ run_one() {
             await 6379 PING PONG
             run_redis_py redis://127.0.0.1:6379/9 onlycluster cluster "$@" ;;
         redis-py-cluster)
+            start "$kind" 6379 # some tests want a server there in any case
             local p nodes=() count=6
             for p in 16379 16380 16381 16382 16383 16384; do nodes+=("127.0.0.1:$p"); done
             if [ "$kind" = redis ]; then
