@@ -90,7 +90,8 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			"SLEEP <seconds>", "    Keep this connection waiting.",
 			"STRINGMATCH-LEN <length> <pattern>", "    Match <length> times the letter a against a pattern.")
 	default:
-		s.Error("ERR unknown subcommand or wrong number of arguments for '" + string(sub) + "'. Try DEBUG HELP.")
+		name, _, _ := strings.Cut(string(sub), "\x00") // Redis prints it so
+		s.Error("ERR unknown subcommand or wrong number of arguments for '" + name + "'. Try DEBUG HELP.")
 	}
 }
 

@@ -128,6 +128,7 @@ func (a *Admin) latencyGraph(s *transport.Session, args [][]byte) {
 	event := string(args[2])
 	series := a.latency.of(event)
 	if len(series.samples) == 0 {
+		event, _, _ = strings.Cut(event, "\x00") // Redis prints it so
 		s.Error("ERR No samples available for event '" + event + "'")
 		return
 	}

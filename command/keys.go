@@ -97,7 +97,7 @@ func (k *KeySpec) appendKeys(dst []int, args [][]byte) ([]int, bool) {
 			return dst, false
 		}
 		n, err := strconv.ParseInt(string(args[begin+k.NumPos]), 10, 64)
-		if err != nil || n < 0 || n > int64(len(args)) {
+		if err != nil || n <= 0 || n > int64(len(args)) {
 			return dst, false
 		}
 		first = begin + k.FirstKey

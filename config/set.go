@@ -86,7 +86,8 @@ func checkNames(args []string, s *Settings, local bool) ([]assignment, error) {
 		d := byName[name]
 		switch {
 		case d == nil, d.flags&lineOnly != 0:
-			return nil, fmt.Errorf("Unknown option or number of arguments for CONFIG SET - '%s'", args[i])
+			name, _, _ := strings.Cut(args[i], "\x00") // Redis prints it so
+			return nil, fmt.Errorf("Unknown option or number of arguments for CONFIG SET - '%s'", name)
 		case d.flags&immutable != 0 && !(ownDirective(name) && d.value.get(s) == args[i+1]):
 			return nil, setError(args[i], errImmutable)
 		case d.flags&protected != 0 && !protectedAllowed:

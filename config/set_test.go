@@ -12,6 +12,7 @@ import (
 // started with enable-protected-configs no. "" is OK.
 var setErrors = []struct{ args, want string }{
 	{"foo 1", "Unknown option or number of arguments for CONFIG SET - 'foo'"},
+	{"fo\x00o 1", "Unknown option or number of arguments for CONFIG SET - 'fo'"},
 	{"FOO 1", "Unknown option or number of arguments for CONFIG SET - 'FOO'"},
 	{"include foo", "Unknown option or number of arguments for CONFIG SET - 'include'"},
 	{"foo 1 timeout", "syntax error"},

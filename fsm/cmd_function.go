@@ -97,7 +97,7 @@ func functionList(c *ReadCall) {
 			}
 			pattern = append([]byte{}, c.Args[i]...)
 		default:
-			c.Error("ERR Unknown argument " + string(arg))
+			c.Error("ERR Unknown argument " + cString(arg))
 			return
 		}
 	}

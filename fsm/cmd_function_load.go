@@ -61,7 +61,7 @@ func functionLoad(c *WriteCall) {
 	replace := false
 	for _, arg := range c.Args[2:last] {
 		if !isWord(arg, "REPLACE") {
-			c.Error(errFormat("ERR Unknown option given: " + string(arg)))
+			c.Error(errFormat("ERR Unknown option given: " + cString(arg)))
 			return
 		}
 		replace = true

@@ -288,6 +288,36 @@ func commandGetKeysAndFlags(s *Session, args [][]byte) {
 	for _, k := range all {
 		s.Array(2)
 		s.Bulk(args[k.Index])
-		s.statusSet("", k.Flags.Names())
+		s.statusSet("", keyFlags(n.Spec, args, k.Flags).Names())
 	}
+}
+
+// keyFlags settles variable_flags by the arguments, as the key functions of
+// redis-server 7.0.15 do for the two commands that its command table marks so.
+func keyFlags(spec *command.Spec, args [][]byte, flags command.KeyFlags) command.KeyFlags {
+	if flags&command.KeyVariableFlags == 0 {
+		return flags
+	}
+	switch spec.Name {
+	case "SET":
+		for _, a := range args[3:] {
+			if bytes.EqualFold(a, []byte("GET")) {
+				return command.KeyRW | command.KeyAccess | command.KeyUpdate
+			}
+		}
+		return command.KeyOW | command.KeyUpdate
+	case "BITFIELD":
+		for i := 2; i < len(args); {
+			switch rest := len(args) - i; {
+			case rest >= 3 && bytes.EqualFold(args[i], []byte("GET")):
+				i += 3
+			case rest >= 2 && bytes.EqualFold(args[i], []byte("OVERFLOW")):
+				i += 2
+			default: // a write, or not understood
+				return command.KeyRW | command.KeyAccess | command.KeyUpdate
+			}
+		}
+		return command.KeyRO | command.KeyAccess
+	}
+	return flags &^ command.KeyVariableFlags
 }

@@ -71,12 +71,15 @@ func syntaxError(err error, code, name string) error {
 		line, near = strconv.Itoa(1+strings.Count(code, "\n")), "<eof>"
 	}
 	switch text {
-	case "syntax error":
+	case "syntax error", "Invalid token":
 		text = "unexpected symbol"
 	case "parse error": // an expression that is no statement
 		text = "'=' expected"
 	}
-	if near = strings.TrimSpace(near); near != "" {
+	if near = strings.TrimSpace(near); near == "\x00" {
+		near = "" // Lua has no place for what it takes for no token
+	}
+	if near != "" {
 		text += " near '" + near + "'"
 	}
 	return errors.New(name + ":" + line + ": " + oneLine(text))

@@ -111,8 +111,8 @@ func (g *Generator) word(w string) []string {
 			func() string { return pick(g, []string{"[", "("}) + g.lexMember() }))
 	case "y":
 		return one(g.lexMember())
-	case "z": // a string's key, where a lex key is expected
-		return one(pick(g, []string{"string:0", "nokey", "list:0"}))
+	case "z": // a key that never has a sorted set: where scores differ, ranges of members aren't defined
+		return one(pick(g, []string{"w_1", "h_1", "sl:2", "none"}))
 	case "t": // seconds
 		return one(g.or(6, oddNumbers, func() string { return strconv.FormatInt(100+g.r.Int64N(1e6), 10) }))
 	case "p": // milliseconds

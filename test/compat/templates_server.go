@@ -13,7 +13,7 @@ import (
 func init() {
 	const (
 		name = "(GET|SET|set|MGET|Lpush|BLMOVE|XADD|XREADGROUP|ZUNIONSTORE|EVAL|SORT|BITOP|OBJECT|CLIENT|CONFIG|MIGRATE|GEORADIUS|LMPOP|SINTERCARD|COPY|FCALL|DISCARD|HELLO|SUBSCRIBE|client|list|client|x|nosuch)"
-		cat  = "(keyspace|read|write|set|sortedset|list|hash|string|bitmap|hyperloglog|geo|stream|pubsub|admin|fast|slow|blocking|dangerous|connection|transaction|scripting|nosuch)"
+		cat  = "(keyspace|read|write|set|sortedset|list|hash|string|bitmap|hyperloglog|geo|stream|pubsub|fast|blocking|connection|transaction|scripting|nosuch)"
 		size = "(hash-max-listpack-entries|hash-max-ziplist-value|zset-max-listpack-entries|zset-max-ziplist-value|set-max-intset-entries|list-max-listpack-size|hash-max-listpack-value)"
 	)
 	templates["server"] = []string{
@@ -88,10 +88,16 @@ func tameServer(args []string) []string {
 		if word(2) == "ON" && (len(args) != 5 || word(3) == "REDIRECT" && args[4] != "x") {
 			return []string{args[0], args[1], args[2], "REDIRECT", strconv.Itoa(nobody)}
 		}
-	case "COMMAND ", "COMMAND LIST", "COMMAND INFO":
+	case "COMMAND ", "COMMAND INFO":
 		if len(args) < 3 {
-			return []string{args[0], "COUNT"} // some subcommands of CLUSTER aren't there
+			return []string{args[0], "COUNT"}
 		}
+	case "COMMAND LIST":
+		if n := len(args); n < 3 || args[n-1] == "*" {
+			return append(args, "x")
+		}
+	case "HELLO ":
+		return append(args, "x")
 	case "CONFIG GET":
 		for i := range args {
 			if args[i] == "*" {
