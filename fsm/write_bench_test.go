@@ -27,6 +27,7 @@ func BenchmarkWrites(b *testing.B) {
 		{"ZADD", "", "ZADD z:{k} {m} m{m}"},
 		{"GEOADD", "", "GEOADD g:{k} 13.{m} 38.{m} m{m}"},
 		{"XADD", "", "XADD x:{k} MAXLEN ~ 100 * f {v}"},
+		{"XADDexact", "", "XADD x:{k} MAXLEN 100 * f {v}"},
 	} {
 		const keys, steps = 1000, 16
 		x := &writeBench{m: New(Options{Databases: 16})}
