@@ -29,8 +29,8 @@ const plainAddr = "plain"
 // aloneTransport connects a group to nobody.
 type aloneTransport struct{ *raft.InmemTransport }
 
-// SetState implements store.Transport: there are no heartbeats.
-func (aloneTransport) SetState(func() (uint64, bool)) {}
+// SetHeartbeats implements store.Transport: there are no heartbeats.
+func (aloneTransport) SetHeartbeats(func(uint64, raft.ServerID) (uint64, bool)) {}
 
 // AskStatus implements store.Transport.
 func (aloneTransport) AskStatus(_ raft.ServerID, _ raft.ServerAddress, _ time.Duration, answer func(store.Status, error)) {

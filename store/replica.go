@@ -19,9 +19,9 @@ type Transport interface {
 	raft.Transport
 	raft.WithPreVote
 	raft.WithClose
-	// SetState installs the function that tells the transport when a heartbeat
-	// may bypass Raft's main loop.
-	SetState(func() (term uint64, follower bool))
+	// SetHeartbeats installs what takes heartbeats that may bypass Raft's main
+	// loop: see Heartbeats.
+	SetHeartbeats(func(term uint64, leader raft.ServerID) (last uint64, ok bool))
 	// AskStatus asks the replica of this group on another node how it stands.
 	// answer is called once, from any goroutine, and doesn't block.
 	AskStatus(id raft.ServerID, addr raft.ServerAddress, limit time.Duration, answer func(Status, error))
@@ -133,7 +133,7 @@ func OpenReplica(o ReplicaOptions) (*Replica, error) {
 		return nil, fmt.Errorf("start raft of group %d: %w", o.Group, err)
 	}
 	r.raft.RegisterObserver(raft.NewObserver(nil, false, quiet.observe))
-	o.Transport.SetState(func() (uint64, bool) { return r.raft.CurrentTerm(), r.raft.State() == raft.Follower })
+	o.Transport.SetHeartbeats(Heartbeats(r.raft))
 	// Both owned by Replica. They stop when r.stop closes; Close waits.
 	r.wg.Add(2)
 	go r.watchLeadership()

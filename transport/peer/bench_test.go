@@ -50,9 +50,7 @@ func BenchmarkCallHandlerParallel(b *testing.B) { benchCall(b, echo, 32) }
 func BenchmarkHeartbeat(b *testing.B) {
 	from, to := benchPair(b)
 	g := to.Group(1)
-	answer := &raft.AppendEntriesResponse{RPCHeader: header("b"), Term: 1, Success: true}
-	g.SetHeartbeatHandler(func(rpc raft.RPC) { rpc.Respond(answer, nil) })
-	g.SetState(func() (uint64, bool) { return 1, true })
+	g.SetHeartbeats(func(uint64, raft.ServerID) (uint64, bool) { return 1, true })
 	req := raft.AppendEntriesRequest{RPCHeader: header("a"), Term: 1, Leader: []byte("a:17001")}
 	var resp raft.AppendEntriesResponse
 	t := from.Group(1)

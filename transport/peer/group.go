@@ -19,8 +19,7 @@ type GroupTransport struct {
 	done     chan struct{} // closed by Close
 	closed   atomic.Bool
 
-	heartbeat atomic.Pointer[func(raft.RPC)]
-	state     atomic.Pointer[func() (term uint64, follower bool)]
+	heartbeat atomic.Pointer[func(term uint64, leader raft.ServerID) (last uint64, ok bool)]
 
 	mu      sync.Mutex
 	free    []*slot
@@ -104,31 +103,16 @@ func (g *GroupTransport) EncodePeer(_ raft.ServerID, addr raft.ServerAddress) []
 // DecodePeer is the inverse of EncodePeer.
 func (g *GroupTransport) DecodePeer(b []byte) raft.ServerAddress { return raft.ServerAddress(b) }
 
-// SetHeartbeatHandler sets Raft's own heartbeat handler; see SetState.
-func (g *GroupTransport) SetHeartbeatHandler(f func(raft.RPC)) {
-	if f == nil {
-		g.heartbeat.Store(nil)
-		return
-	}
-	g.heartbeat.Store(&f)
-}
+// SetHeartbeatHandler does nothing: Raft's own handler may change term and role
+// behind the back of Raft's main loop (hashicorp/raft issue 695). See SetHeartbeats.
+func (g *GroupTransport) SetHeartbeatHandler(func(raft.RPC)) {}
 
-// SetState tells how to learn the group's current term and whether this node is
-// a follower in it: atomic loads, it must not block. Only with it, and only for a
-// heartbeat of exactly this term to a follower, Raft's heartbeat handler is used:
-// in every other case the handler may change the term and the role behind the
-// back of Raft's main loop (hashicorp/raft issue 695), and the heartbeat waits
-// its turn there. To be called once raft.NewRaft has returned.
-//
-// Between the question and the handler's own look at the term, the main loop may
-// still become a candidate. Then the handler can set the older term again: a
-// stable store must therefore refuse a term that goes back.
-func (g *GroupTransport) SetState(f func() (term uint64, follower bool)) {
-	if f == nil {
-		g.state.Store(nil)
-		return
-	}
-	g.state.Store(&f)
+// SetHeartbeats sets what takes a heartbeat on the goroutine that reads the
+// connection: it must not block. It returns the last index of the log; for false
+// the heartbeat waits its turn in Raft's main loop. To be called once
+// raft.NewRaft has returned.
+func (g *GroupTransport) SetHeartbeats(f func(term uint64, leader raft.ServerID) (last uint64, ok bool)) {
+	g.heartbeat.Store(&f)
 }
 
 // AppendEntriesPipeline always refuses: batches do the work of a pipeline, and

@@ -79,23 +79,20 @@ func (s *incoming) handleRaft(f frame) error {
 }
 
 // fastHeartbeat answers the heartbeat in s.beat on the reader's goroutine, if
-// that is safe: see SetState.
+// that is safe: see SetHeartbeats.
 func (s *incoming) fastHeartbeat(g *GroupTransport, id uint64) bool {
-	state, handler := g.state.Load(), g.heartbeat.Load()
-	if state == nil || handler == nil || g.closed.Load() {
+	heard := g.heartbeat.Load()
+	if heard == nil || g.closed.Load() {
 		return false
 	}
-	if term, follower := (*state)(); !follower || term != s.beat.Term {
-		return false
+	last, ok := (*heard)(s.beat.Term, raft.ServerID(s.beat.ID))
+	if ok {
+		// Who answers, the other end knows.
+		s.beaten = raft.AppendEntriesResponse{RPCHeader: raft.RPCHeader{ProtocolVersion: s.beat.ProtocolVersion},
+			Term: s.beat.Term, LastLog: last, Success: true}
+		s.answerRaft(id, raft.RPCResponse{Response: &s.beaten}, false)
 	}
-	(*handler)(raft.RPC{Command: &s.beat, RespChan: s.beatResp})
-	select {
-	case r := <-s.beatResp:
-		s.answerRaft(id, r, false)
-	default: // Raft does not answer while it shuts down
-		s.refuse(id, ErrClosed)
-	}
-	return true
+	return ok
 }
 
 // enqueue passes a request to Raft's main loop without waiting for it.

@@ -50,15 +50,14 @@ func header(name string) raft.RPCHeader {
 	return raft.RPCHeader{ProtocolVersion: 3, ID: []byte(nodeID(name)), Addr: []byte(name + ":17001")}
 }
 
-// TestHeartbeatGuard: Raft's heartbeat handler only sees heartbeats of the
-// current term, and only while this node is a follower.
+// TestHeartbeatGuard: only heartbeats go past Raft's main loop, and only those
+// that are taken there.
 func TestHeartbeatGuard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, _, ga, gb := pair(t)
 		var fast, slow int
 		var term uint64
 		var follower bool
-		gb.SetHeartbeatHandler(func(rpc raft.RPC) { fast++; success(rpc) })
 		defer answerAppend(gb, func(rpc raft.RPC) { slow++; success(rpc) })()
 		beat := raft.AppendEntriesRequest{RPCHeader: header("a"), Term: 5, Leader: []byte("a:17001")}
 		check := func(name string, change func(*raft.AppendEntriesRequest), wantFast bool) {
@@ -75,8 +74,14 @@ func TestHeartbeatGuard(t *testing.T) {
 			}
 		}
 		same := func(*raft.AppendEntriesRequest) {}
-		check("before SetState", same, false)
-		gb.SetState(func() (uint64, bool) { return term, follower })
+		check("before SetHeartbeats", same, false)
+		gb.SetHeartbeats(func(t uint64, leader raft.ServerID) (uint64, bool) {
+			if t != term || !follower || string(leader) != nodeID("a") {
+				return 0, false
+			}
+			fast++
+			return 7, true
+		})
 		term, follower = 5, true
 		check("heartbeat", same, true)
 		check("newer term", func(r *raft.AppendEntriesRequest) { r.Term = 6 }, false)
@@ -417,8 +422,7 @@ func TestSnapshotDoesNotHoldUpHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, b, ga, gb := pair(t)
 		register(b)
-		gb.SetHeartbeatHandler(success)
-		gb.SetState(func() (uint64, bool) { return 1, true })
+		gb.SetHeartbeats(func(uint64, raft.ServerID) (uint64, bool) { return 1, true })
 		id := raft.ServerID(nodeID("b"))
 		ended := make(chan error, 1)
 		go func() { // nobody reads gb's Consumer

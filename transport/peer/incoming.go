@@ -26,11 +26,11 @@ type incoming struct {
 	stuck    int                           // ticks within one write
 
 	// Owned by the reader.
-	cluster  string // the dialling end's, as last told
-	in       interner
-	scratch  []byte                    // response of an inline handler
-	beat     raft.AppendEntriesRequest // every AppendEntries is decoded into it
-	beatResp chan raft.RPCResponse
+	cluster string // the dialling end's, as last told
+	in      interner
+	scratch []byte                     // response of an inline handler
+	beat    raft.AppendEntriesRequest  // every AppendEntries is decoded into it
+	beaten  raft.AppendEntriesResponse // to a heartbeat
 }
 
 const (
@@ -59,8 +59,7 @@ func (m *Mux) serve(conn net.Conn) {
 
 	s := &incoming{
 		m: m, node: h.node, cluster: h.cluster,
-		running:  map[uint64]context.CancelFunc{},
-		beatResp: make(chan raft.RPCResponse, 1),
+		running: map[uint64]context.CancelFunc{},
 	}
 	s.init(conn, m.opts.MaxFrame+16<<20)
 	s.ctx, s.cancel = context.WithCancel(m.ctx)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	replica "github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/transport/peer/simnet"
 )
 
@@ -98,7 +100,7 @@ func startMember(t testing.TB, name string, mux *Mux, bootstrap []raft.Server) *
 	if m.raft, err = raft.NewRaft(c, m.fsm, store, store, snaps, m.trans); err != nil {
 		t.Fatal(err)
 	}
-	m.trans.SetState(func() (uint64, bool) { return m.raft.CurrentTerm(), m.raft.State() == raft.Follower })
+	m.trans.SetHeartbeats(replica.Heartbeats(m.raft))
 	return m
 }
 

@@ -1,0 +1,1 @@
+// Empty: it allows the function without a body in heartbeat.go.
