@@ -122,7 +122,8 @@ func Open(o Options) (*Node, error) {
 			return nil, errors.Join(err, lock.Close())
 		}
 	}
-	n.clusterID.Store(&n.id.Cluster)
+	cluster := n.id.Cluster // a copy: n.id changes under mu
+	n.clusterID.Store(&cluster)
 	n.self = slots.Node{ID: n.id.Node, Host: o.Self.Host, Port: o.Self.Port, PeerPort: o.Self.PeerPort}
 	n.slotMap = slots.NewControl(func(m *slots.Map) {
 		n.tellUsers(m)
