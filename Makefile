@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 GO ?= go
 
-.PHONY: help build test vet race fuzz sim compat suites clients bench e2e fmt
+.PHONY: help build test vet race fuzz sim compat suites client-suites clients bench e2e fmt
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -34,6 +34,11 @@ SUITE_ADDRESS ?= 127.0.0.1:6379
 SUITE_MODE ?= A
 suites: build ## Redis's own TCL suite; REDIS_SUITE is its source tree, SUITE_ADDRESS a server, SUITE_MODE A (plain) or D (cluster), SUITE_ARGS more for test/suites/run.sh
 	test/suites/run.sh -m $(SUITE_MODE) $(SUITE_ARGS) $(SUITE_ADDRESS)
+
+client-suites: ## the suites of go-redis and, with REDISPY_SUITE, its checkout, of redis-py against redis-server and Quorate
+	test/suites/clients.sh go-redis
+	[ -z "$$REDISPY_SUITE" ] || test/suites/clients.sh redis-py
+	[ -z "$$REDISPY_SUITE" ] || test/suites/clients.sh redis-py-cluster
 
 clients: build ## go-redis, ioredis and redis-py through a failover
 	$(GO) test ./test/clients -v -count=1

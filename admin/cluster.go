@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -78,28 +79,38 @@ func clusterHelp(s *transport.Session, _ [][]byte) {
 // that leads its group.
 func (a *Admin) clusterSlots(s *transport.Session, _ [][]byte) {
 	m := a.Node.Map()
-	type row struct {
-		r  slots.Range
-		id string
-	}
-	var rows []row
-	for _, id := range m.NodeIDs() {
-		for _, r := range m.ByLeader()[id] {
-			rows = append(rows, row{r, id})
-		}
-	}
+	rows := servedRanges(m)
 	s.Array(len(rows))
 	for _, row := range rows {
-		n := m.Nodes[row.id]
+		n := m.Nodes[row.leader]
 		s.Array(3)
-		s.Int(int64(row.r.First))
-		s.Int(int64(row.r.Last))
+		s.Int(int64(row.First))
+		s.Int(int64(row.Last))
 		s.Array(4)
 		s.BulkString(n.Host)
 		s.Int(int64(n.Port))
 		s.BulkString(n.ID)
 		s.Array(0)
 	}
+}
+
+// servedRange is a range of slots and the node that leads their group.
+type servedRange struct {
+	slots.Range
+	leader string
+}
+
+// servedRanges returns the ranges in the order of their slots, as Redis lists
+// them: clients take the first node for what has no key.
+func servedRanges(m *slots.Map) []servedRange {
+	var rows []servedRange
+	for id, ranges := range m.ByLeader() {
+		for _, r := range ranges {
+			rows = append(rows, servedRange{r, id})
+		}
+	}
+	slices.SortFunc(rows, func(a, b servedRange) int { return int(a.First) - int(b.First) })
+	return rows
 }
 
 // clusterShards implements CLUSTER SHARDS.

@@ -128,7 +128,7 @@ func ParseMemory(arg string) (int64, error) {
 		return 0, errNotMemory
 	}
 	if number == "" {
-		return 0, errNotMemory
+		return 0, nil // as in Redis: "" and "kb" are 0
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil {

@@ -148,13 +148,13 @@ func errorText(raised glua.LValue, name string) string {
 	if !ok {
 		msg := "execution failure"
 		if glua.LVCanConvToString(raised) {
-			msg = text(raised)
+			msg, _, _ = strings.Cut(text(raised), "\x00")
 		}
 		return "ERR Error running script " + name + ", " + msg[:min(len(msg), 100)]
 	}
 	msg := ""
 	if v := t.RawGetString("err"); glua.LVCanConvToString(v) {
-		msg = text(v)
+		msg, _, _ = strings.Cut(text(v), "\x00") // a text of C in Redis
 	}
 	source, line := t.RawGetString("source"), t.RawGetString("line")
 	if glua.LVCanConvToString(source) && glua.LVCanConvToString(line) {

@@ -95,7 +95,7 @@ run_one() {
                 redis-cli --cluster create "${nodes[@]}" --cluster-replicas 1 --cluster-yes >"$out/redis-data/create" || exit 2
             else
                 count=3
-                for p in "${nodes[@]:0:3}"; do start quorate "${p#*:}" --cluster-enabled yes --quorate-initial-nodes "${nodes[@]:0:3}"; done
+                for p in "${nodes[@]:0:3}"; do start quorate "${p#*:}" --cluster-enabled yes --cluster-node-timeout 60000 --quorate-initial-nodes "${nodes[@]:0:3}"; done
             fi
             for p in 16379 16380 16381; do
                 await $p "CLUSTER INFO" cluster_state:ok
