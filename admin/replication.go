@@ -1,10 +1,9 @@
 package admin
 
 import (
-	"strconv"
-
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/transport"
 )
 
@@ -134,7 +133,7 @@ func (a *Admin) migrate(s *transport.Session, args [][]byte) {
 		return
 	}
 	for _, at := range []int{5, 4} {
-		if _, err := strconv.ParseInt(string(args[at]), 10, 64); err != nil {
+		if _, ok := keyspace.ParseInt(args[at]); !ok {
 			s.Error("ERR value is not an integer or out of range")
 			return
 		}

@@ -92,6 +92,14 @@ func tameServer(args []string) []string {
 		if len(args) < 3 {
 			return []string{args[0], "COUNT"}
 		}
+	case "COMMAND GETKEYS", "COMMAND GETKEYSANDFLAGS": // see docs/divergence.md for numbers of keys such as " 1"
+		for i := 3; i < len(args); i++ {
+			if strings.ContainsAny(args[i], "123456789") {
+				if n, ok := number(i); !ok || strconv.FormatInt(n, 10) != args[i] {
+					args[i] = "x"
+				}
+			}
+		}
 	case "COMMAND LIST":
 		if n := len(args); n < 3 || args[n-1] == "*" {
 			return append(args, "x")
