@@ -5,7 +5,7 @@ GO ?= go
 .PHONY: help build test vet race fuzz sim compat suites client-suites clients bench e2e fmt
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
 
 build: ## build bin/quorate
 	$(GO) build -o bin/quorate .

@@ -3,11 +3,11 @@ package admin
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/slots"
 	"github.com/quorate/quorate/slots/hashslot"
 	"github.com/quorate/quorate/transport"
@@ -244,8 +244,8 @@ func (a *Admin) clusterInfo(s *transport.Session, _ [][]byte) {
 func clusterKeyslot(s *transport.Session, args [][]byte) { s.Int(int64(hashslot.Of(args[2]))) }
 
 func slotArg(s *transport.Session, arg []byte) (uint16, bool) {
-	n, err := strconv.ParseInt(string(arg), 10, 64)
-	if err != nil || n < 0 || n >= hashslot.Count {
+	n, ok := keyspace.ParseInt(arg)
+	if !ok || n < 0 || n >= hashslot.Count {
 		s.Error("ERR Invalid slot")
 		return 0, false
 	}
@@ -272,8 +272,8 @@ func (a *Admin) clusterGetKeys(s *transport.Session, args [][]byte) {
 	if !ok {
 		return
 	}
-	count, err := strconv.ParseInt(string(args[3]), 10, 64)
-	if err != nil || count < 0 {
+	count, ok := keyspace.ParseInt(args[3])
+	if !ok || count < 0 {
 		s.Error("ERR Invalid number of keys")
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/resp"
 	"github.com/quorate/quorate/slots/hashslot"
 	"github.com/quorate/quorate/transport"
@@ -20,8 +21,8 @@ const (
 // "prefix:0" and so on with the values "value:0", cut or filled up with zero
 // bytes to a size. Keys that exist stay. The writes go through the log.
 func (a *Admin) debugPopulate(s *transport.Session, args [][]byte) {
-	count, err := strconv.ParseInt(string(args[0]), 10, 64)
-	if err != nil || count < 0 {
+	count, ok := keyspace.ParseInt(args[0])
+	if !ok || count < 0 {
 		s.Error("ERR value is out of range, must be positive")
 		return
 	}
@@ -30,7 +31,7 @@ func (a *Admin) debugPopulate(s *transport.Session, args [][]byte) {
 		prefix = string(args[1])
 	}
 	if len(args) > 2 {
-		if size, err = strconv.ParseInt(string(args[2]), 10, 64); err != nil || size < 0 || size > populateValue {
+		if size, ok = keyspace.ParseInt(args[2]); !ok || size < 0 || size > populateValue {
 			s.Error("ERR value is out of range, must be positive")
 			return
 		}

@@ -1,9 +1,10 @@
 package admin
 
 import (
+	"strconv"
+
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/transport"
-	"strconv"
 )
 
 // replicationCommands are the commands of Redis's own replication, whose place

@@ -2,11 +2,11 @@ package admin
 
 import (
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/transport"
 )
 
@@ -168,8 +168,8 @@ func (a *Admin) slowlogGet(s *transport.Session, args [][]byte) {
 		return
 	}
 	if len(args) == 3 {
-		n, err := strconv.ParseInt(string(args[2]), 10, 64)
-		if err != nil || n < -1 {
+		n, ok := keyspace.ParseInt(args[2])
+		if !ok || n < -1 {
 			s.Error("ERR count should be greater than or equal to -1")
 			return
 		}

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"bytes"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -162,9 +161,9 @@ func clientPause(s *Session, args [][]byte) {
 			return
 		}
 	}
-	ms, err := strconv.ParseInt(string(args[2]), 10, 64)
+	ms, ok := parseLength(args[2])
 	switch {
-	case err != nil:
+	case !ok:
 		s.Error("ERR timeout is not an integer or out of range")
 		return
 	case ms < 0:

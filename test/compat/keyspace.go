@@ -21,6 +21,9 @@ var values = map[string]struct {
 	"hash":   {[]string{"HGETALL"}, pairs},
 }
 
+// distances is the key that the family geo stores distances at.
+const distances = "geo:3"
+
 // compareKeyspaces compares all databases: the keys, and for each its type,
 // encoding, value, and whether it will expire.
 func (p *Pair) compareKeyspaces() (*Difference, error) {
@@ -59,7 +62,11 @@ func (p *Pair) compareDatabase(db string) (*Difference, error) {
 		if !known {
 			continue
 		}
-		if _, d, err = check(v.policy, append([]string{v.args[0], k}, v.args[1:]...)...); d != nil || err != nil {
+		pol := v.policy
+		if k == distances && string(kind.Str) == "zset" {
+			pol = nearScores
+		}
+		if _, d, err = check(pol, append([]string{v.args[0], k}, v.args[1:]...)...); d != nil || err != nil {
 			return d, err
 		}
 		if string(kind.Str) == "stream" {
