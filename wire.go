@@ -266,6 +266,8 @@ func (o observer) Commands(spec *command.Spec, n int, d time.Duration, failed bo
 	o.c.Observe(spec, n, d, failed)
 }
 
+func (o observer) Failure(spec *command.Spec, ran bool) { o.c.Failure(spec, ran) }
+
 // clientAddrs returns the addresses to listen on for clients; a leading "-"
 // marks one that may be missing.
 func clientAddrs(s *config.Settings) []string {

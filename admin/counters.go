@@ -22,23 +22,37 @@ type Counters struct {
 
 // counter are the figures of one command.
 type counter struct {
-	name                  string
-	calls, micros, failed atomic.Int64
-	buckets               [latencyBuckets]atomic.Int64
-	page                  *metrics.Command
+	name                            string
+	calls, micros, failed, rejected atomic.Int64
+	buckets                         [latencyBuckets]atomic.Int64
+	page                            *metrics.Command
 }
 
 // NewCounters returns counters at zero that also feed m.
 func NewCounters(m *metrics.Metrics) *Counters { return &Counters{m: m} }
 
-// Observe notes n commands that were answered together after d.
-func (c *Counters) Observe(spec *command.Spec, n int, d time.Duration, failed bool) {
+func (c *Counters) of(spec *command.Spec) *counter {
 	v, ok := c.byName.Load(spec)
 	if !ok {
 		name := spec.FullName()
 		v, _ = c.byName.LoadOrStore(spec, &counter{name: name, page: c.m.Command(name)})
 	}
-	k := v.(*counter)
+	return v.(*counter)
+}
+
+// Failure notes an error of a command: one that ran and was noted as good, or
+// one that was rejected and is no call.
+func (c *Counters) Failure(spec *command.Spec, ran bool) {
+	if k := c.of(spec); ran {
+		k.failed.Add(1)
+	} else {
+		k.rejected.Add(1)
+	}
+}
+
+// Observe notes n commands that were answered together after d.
+func (c *Counters) Observe(spec *command.Spec, n int, d time.Duration, failed bool) {
+	k := c.of(spec)
 	k.calls.Add(int64(n))
 	k.micros.Add(int64(n) * d.Microseconds())
 	k.buckets[bucketOf(d)].Add(int64(n))
@@ -52,9 +66,9 @@ func (c *Counters) Observe(spec *command.Spec, n int, d time.Duration, failed bo
 // CommandFigures are the figures of one command. Micros is the time from the
 // arrival of a command to its answer, waiting for the quorum included.
 type CommandFigures struct {
-	Name                  string
-	Calls, Micros, Failed int64
-	Buckets               [latencyBuckets]int64 // calls by time, see bucketBound
+	Name                            string
+	Calls, Micros, Failed, Rejected int64
+	Buckets                         [latencyBuckets]int64 // calls by time, see bucketBound
 }
 
 // latencyBuckets are the classes of a histogram: up to 1024 ns, twice that, and
@@ -80,8 +94,8 @@ func (c *Counters) Commands() []CommandFigures {
 	var out []CommandFigures
 	c.byName.Range(func(_, v any) bool {
 		k := v.(*counter)
-		if n := k.calls.Load(); n > 0 {
-			f := CommandFigures{Name: k.name, Calls: n, Micros: k.micros.Load(), Failed: k.failed.Load()}
+		if n, r := k.calls.Load(), k.rejected.Load(); n > 0 || r > 0 {
+			f := CommandFigures{Name: k.name, Calls: n, Micros: k.micros.Load(), Failed: k.failed.Load(), Rejected: r}
 			for i := range k.buckets {
 				f.Buckets[i] = k.buckets[i].Load()
 			}
@@ -100,6 +114,7 @@ func (c *Counters) Reset() {
 		k.calls.Store(0)
 		k.micros.Store(0)
 		k.failed.Store(0)
+		k.rejected.Store(0)
 		for i := range k.buckets {
 			k.buckets[i].Store(0)
 		}

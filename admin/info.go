@@ -248,8 +248,8 @@ func seconds(t syscall.Timeval) string { return fmt.Sprintf("%d.%06d", t.Sec, t.
 
 func infoCommandstats(a *Admin, _ *transport.Session, f *fields) {
 	for _, c := range a.Counters.Commands() {
-		f.add("cmdstat_"+c.Name, fmt.Sprintf("calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=0,failed_calls=%d",
-			c.Calls, c.Micros, float64(c.Micros)/float64(max(c.Calls, 1)), c.Failed))
+		f.add("cmdstat_"+c.Name, fmt.Sprintf("calls=%d,usec=%d,usec_per_call=%.2f,rejected_calls=%d,failed_calls=%d",
+			c.Calls, c.Micros, float64(c.Micros)/float64(max(c.Calls, 1)), c.Rejected, c.Failed))
 	}
 }
 

@@ -43,6 +43,9 @@ func (a *Admin) latencyHistogram(s *transport.Session, args [][]byte) {
 	var shown []CommandFigures
 	for _, c := range a.Counters.Commands() {
 		parent, _, _ := strings.Cut(c.Name, "|")
+		if c.Calls == 0 {
+			continue // it was only rejected
+		}
 		if len(wanted) == 0 || wanted[c.Name] || wanted[parent] {
 			shown = append(shown, c)
 		}

@@ -20,8 +20,8 @@ type ReadCall struct {
 	m    *Machine
 	rand Rand
 
-	nested func(cmd *Command, args [][]byte, db int) // see Op
-	as     *As                                       // see Op
+	nested *Nested // see Op
+	as     *As     // see Op
 
 	hits, misses int64
 	seen         seen // left behind at the keys that are accessed

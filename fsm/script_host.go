@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"bytes"
 	"strconv"
 
 	"github.com/quorate/quorate/command"
@@ -135,8 +134,8 @@ func (h *scriptHost) Log(level int, text string) {
 	}
 }
 
-// Call implements lua.Host. The order of the checks is Redis's.
-func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused string) {
+// dispatch runs a command, or says why not. The order of the checks is Redis's.
+func (h *scriptHost) dispatch(args [][]byte, proto int) (reply []byte, refused string) {
 	h.reply.Buf, h.reply.Proto = h.reply.Buf[:0], proto
 	if h.cmd == nil {
 		return h.callSession(args)
@@ -173,23 +172,6 @@ func (h *scriptHost) Call(args [][]byte, proto int) (reply []byte, refused strin
 		return nil, lua.Abandon
 	}
 	return h.reply.Buf, ""
-}
-
-// announce tells those who want to know of the commands of scripts.
-func (h *scriptHost) announce(args [][]byte) {
-	f, a := h.read.nested, h.read.attempt
-	switch {
-	case f == nil:
-	case a == nil:
-		f(h.cmd, args, h.db)
-	default:
-		cmd, db, size, copied := h.cmd, h.db, 0, make([][]byte, len(args))
-		for i, arg := range args {
-			copied[i] = bytes.Clone(arg)
-			size += len(arg) + 24
-		}
-		a.hold(size, func() { f(cmd, copied, db) })
-	}
 }
 
 // run runs the command as a step of its own would (Machine.runCmd), but that it

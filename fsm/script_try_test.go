@@ -97,7 +97,12 @@ func TestTryHoldsBack(t *testing.T) {
 	run := func(text string) Tried {
 		seen = nil
 		op := p.script(text, "0")
-		op.Nested = func(cmd *Command, args [][]byte, _ int) { seen = append(seen, fmt.Sprintf("%s %s", cmd.Name, args[1])) }
+		op.Nested = &Nested{
+			Before: func(cmd *Command, args [][]byte, _ int) { seen = append(seen, fmt.Sprintf("%s %s", cmd.Name, args[1])) },
+			After: func(args [][]byte, _ NestedEnd, failure []byte) {
+				seen = append(seen, fmt.Sprintf("%s: %s", args[0], failure))
+			},
+		}
 		hits := p.leader.Stats.Misses.Load()
 		tried, _, _ := p.try(op)
 		if tried == TriedWrite && p.leader.Stats.Misses.Load() != hits {
@@ -110,6 +115,9 @@ func TestTryHoldsBack(t *testing.T) {
 	}
 	if tried := run(reads); tried != TriedRead || !slices.Equal(seen, []string{"log here", "GET nosuch", "keymiss nosuch"}) {
 		t.Errorf("%v, of an attempt that counts others see %q", tried, seen)
+	}
+	if tried := run("redis.pcall('select', 99) " + reads); tried != TriedRead || len(seen) != 4 || seen[0] != "select: ERR DB index is out of range" {
+		t.Errorf("%v, of a command that fails others see %q", tried, seen)
 	}
 	run("for i = 1, 100000 do redis.log(redis.LOG_WARNING, i) end")
 	for i, line := range seen {

@@ -54,9 +54,8 @@ type Op struct {
 	// may be called again if the unit is run again.
 	Before func()
 
-	// Nested, if set, is called before each command of a script that Cmd runs,
-	// like Before.
-	Nested func(cmd *Command, args [][]byte, db int)
+	// Nested, if set, hears of the commands of a script that Cmd runs.
+	Nested *Nested
 
 	// Try says that Cmd runs a script that is worth trying as a read first. Steps
 	// like that share a unit with others that write only if all go into the log.

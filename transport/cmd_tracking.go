@@ -194,7 +194,7 @@ func (s *Session) rememberKeys(node *Node, args [][]byte) func() {
 // group: they are counted and shown to those who monitor, and with the first that
 // reads, the keys that the script was given are entered, as Redis 7.0 does. It is
 // called on the group's goroutine while the session waits for the unit.
-func (s *Session) nestedOf(node *Node, args [][]byte) func(*fsm.Command, [][]byte, int) {
+func (s *Session) nestedOf(node *Node, args [][]byte) *fsm.Nested {
 	if node.Spec.Group != "scripting" {
 		return nil
 	}
@@ -202,7 +202,7 @@ func (s *Session) nestedOf(node *Node, args [][]byte) func(*fsm.Command, [][]byt
 	if s.track != nil {
 		remember = s.rememberKeys(node, args)
 	}
-	return func(cmd *fsm.Command, args [][]byte, db int) {
+	return &fsm.Nested{After: s.afterNested, Before: func(cmd *fsm.Command, args [][]byte, db int) {
 		spec := s.srv.specOf(&fsm.Op{Cmd: cmd})
 		if spec == nil {
 			return
@@ -214,6 +214,30 @@ func (s *Session) nestedOf(node *Node, args [][]byte) func(*fsm.Command, [][]byt
 		if remember != nil && spec.Flags.Has(command.ReadOnly) {
 			remember()
 		}
+	}}
+}
+
+// afterNested counts what a script's command has led to. The session itself
+// doesn't count the error again if the script fails with it.
+func (s *Session) afterNested(args [][]byte, end fsm.NestedEnd, failure []byte) {
+	node, _ := lookup(s.srv.opts.Table, args)
+	var spec *command.Spec
+	if node != nil {
+		spec = node.Spec
+	}
+	if end == fsm.NestedOther {
+		s.observe(spec, 1, 0, failure != nil)
+	}
+	if failure == nil {
+		return
+	}
+	s.nestedError = append(s.nestedError[:0], failure...)
+	s.srv.stats.countError(errorCode(failure))
+	switch end {
+	case fsm.NestedRefused:
+		s.observeFailure(spec, false)
+	case fsm.NestedRan:
+		s.observeFailure(spec, true)
 	}
 }
 

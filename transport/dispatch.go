@@ -108,6 +108,9 @@ func (s *Session) reject(node *Node, msg string) {
 	} else if s.tx.open {
 		s.tx.spoiled = true
 	}
+	if node != nil {
+		s.observeFailure(node.Spec, false)
+	}
 	s.direct(func() { s.Error(msg) })
 }
 

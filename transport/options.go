@@ -52,6 +52,9 @@ type Observer interface {
 	// Commands reports n commands of a kind that were answered together after d,
 	// which is what their client waited for each of them.
 	Commands(spec *command.Spec, n int, d time.Duration, failed bool)
+	// Failure reports an error of a command that wasn't reported as failed: it
+	// ran, or was rejected and has not been reported at all.
+	Failure(spec *command.Spec, ran bool)
 }
 
 // Limits bound what clients can take. They may change while the server runs.

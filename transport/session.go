@@ -65,6 +65,8 @@ type Session struct {
 
 	processed int64 // commands since the counters were last told
 	errors    int64 // error replies of the session's own commands
+	// nestedError is the last error of a command that a script of the unit called.
+	nestedError []byte
 
 	// Shared with other goroutines.
 	killed    atomic.Bool // close as soon as possible

@@ -296,6 +296,54 @@ func (r *recorder) Commands(spec *command.Spec, n int, _ time.Duration, failed b
 	r.calls[name] += n
 }
 
+func (r *recorder) Failure(spec *command.Spec, ran bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ran {
+		r.calls[spec.FullName()+"+!"]++
+	} else {
+		r.calls[spec.FullName()+"?"]++
+	}
+}
+
+// TestErrorsOfScripts: an error counts once, for the command that a script
+// called; the script itself has failed if it ends with it.
+func TestErrorsOfScripts(t *testing.T) {
+	for script, want := range map[string]string{
+		"return redis.call('select',99)":         "map[eval!:1 select!:1]",
+		"return redis.pcall('select',99)":        "map[eval!:1 select!:1]",
+		"redis.pcall('select',99) return 1":      "map[eval:1 select!:1]",
+		"return redis.call('incr','s')":          "map[eval!:1 incr:1 incr+!:1]",
+		"return redis.call('nosuch')":            "map[eval!:1]",
+		"return redis.call('get')":               "map[eval!:1 get?:1]",
+		"return redis.error_reply('ERR my own')": "map[eval!:1]",
+	} {
+		g := newFakeGroup(fsm.Options{Databases: 16})
+		r := &recorder{calls: map[string]int{}}
+		s, addr := startServer(t, Options{Router: plainRouter{g}, Observer: r})
+		c := dial(t, addr)
+		c.send("set s text")
+		c.want("+OK\r\n")
+		r.mu.Lock()
+		clear(r.calls)
+		r.mu.Unlock()
+		c.send(`eval "`+script+`" 0`, "echo end")
+		c.value()
+		c.value()
+		r.mu.Lock()
+		delete(r.calls, "echo")
+		got := fmt.Sprint(r.calls)
+		r.mu.Unlock()
+		if got != want {
+			t.Errorf("%s: observed %s, want %s", script, got, want)
+		}
+		wantErrors := int64(1)
+		if n := s.Stats().ErrorReplies; n != wantErrors {
+			t.Errorf("%s: %d errors, want %d", script, n, wantErrors)
+		}
+	}
+}
+
 func TestObserverAndErrorStats(t *testing.T) {
 	g := newFakeGroup(fsm.Options{})
 	r := &recorder{calls: map[string]int{}}

@@ -1,10 +1,13 @@
 package transport
 
 import (
+	"bytes"
+	"errors"
 	"time"
 
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/store"
 )
 
 // add puts a data command behind what the unit holds, and sends the unit when
@@ -125,6 +128,7 @@ func (s *Session) flush() {
 	}
 	mark := len(s.out.Buf)
 	s.out.Errors = 0
+	s.nestedError = s.nestedError[:0]
 	s.unit.Reply, s.unit.Client, s.unit.Index = &s.out, s.id, 0
 	start := time.Now()
 	s.used = start
@@ -182,7 +186,11 @@ func (s *Session) answerAll(err error, took time.Duration) {
 			continue
 		}
 		s.Error(replyFor(err, router.Cluster(), func() string { return router.Redirect(max(op.Slot, 0)) }))
-		s.observe(s.srv.specOf(op), 1, took, true)
+		if errors.Is(err, store.ErrUncertain) {
+			s.observe(s.srv.specOf(op), 1, took, true)
+		} else {
+			s.observeFailure(s.srv.specOf(op), false) // not executed
+		}
 	}
 }
 
@@ -225,13 +233,10 @@ func (s *Session) countErrors(replies []byte, took time.Duration) {
 		if s.unit.Ops[i].Raw != nil {
 			continue
 		}
-		failed := one[0] == '-'
-		if failed {
-			s.srv.stats.countError(errorCode(one[1:]))
-		} else if s.unit.Ops[i].Tx != nil && one[0] == '*' {
+		if s.unit.Ops[i].Tx != nil && one[0] == '*' {
 			s.countNested(one, s.unit.Ops[i].Tx, took)
 		}
-		s.observe(s.srv.specOf(&s.unit.Ops[i]), 1, took, failed)
+		s.observeReply(s.srv.specOf(&s.unit.Ops[i]), one, took)
 	}
 }
 
@@ -243,12 +248,10 @@ func (s *Session) countNested(array []byte, tx []fsm.Op, took time.Duration) {
 		if n <= 0 {
 			return
 		}
-		failed := rest[0] == '-'
-		if failed {
-			s.srv.stats.countError(errorCode(rest[1:n]))
-		}
 		if tx[i].Cmd != nil {
-			s.observe(s.srv.specOf(&tx[i]), 1, took, failed)
+			s.observeReply(s.srv.specOf(&tx[i]), rest[:n], took)
+		} else if rest[0] == '-' {
+			s.srv.stats.countError(errorCode(rest[1:n]))
 		}
 		rest = rest[n:]
 	}
@@ -264,6 +267,38 @@ func (s *Session) observed(spec *command.Spec, run func()) {
 	start := time.Now()
 	run()
 	s.observe(spec, 1, time.Since(start), s.errors != before)
+}
+
+func (s *Session) observeFailure(spec *command.Spec, ran bool) {
+	if o := s.srv.opts.Observer; o != nil && spec != nil {
+		o.Failure(spec, ran)
+	}
+}
+
+// rejection reports whether an error that a group replied says that the command
+// wasn't run for the state the server is in.
+func rejection(reply []byte) bool {
+	for _, code := range [...]string{"-OOM ", "-NOREPLICAS ", "-MOVED ", "-MISCONF "} {
+		if bytes.HasPrefix(reply, []byte(code)) {
+			return true
+		}
+	}
+	return false
+}
+
+// observeReply reports a command with its reply. A script's error that was one
+// of its commands' has been counted.
+func (s *Session) observeReply(spec *command.Spec, reply []byte, took time.Duration) {
+	failed := reply[0] == '-'
+	script := spec != nil && spec.Group == "scripting"
+	if failed && !(script && len(s.nestedError) > 0 && bytes.HasPrefix(reply[1:], s.nestedError)) {
+		s.srv.stats.countError(errorCode(reply[1:]))
+	}
+	if failed && !script && rejection(reply) {
+		s.observeFailure(spec, false)
+		return
+	}
+	s.observe(spec, 1, took, failed)
 }
 
 func (s *Session) observe(spec *command.Spec, n int, took time.Duration, failed bool) {
