@@ -40,6 +40,7 @@ var setErrors = []struct{ args, want string }{
 	{"proto-max-bulk-len 99999999b", ""},
 	{"proto-max-bulk-len 1000kb", "CONFIG SET failed (possibly related to argument 'proto-max-bulk-len') - argument must be between 1048576 and 9223372036854775807 inclusive"},
 	{"hash-max-listpack-value kb", ""},
+	{"hash-max-listpack-value 64\x00x", ""},
 	{"hash-max-listpack-value -kb", "CONFIG SET failed (possibly related to argument 'hash-max-listpack-value') - argument must be a memory value"},
 	{"proto-max-bulk-len 1e9", "CONFIG SET failed (possibly related to argument 'proto-max-bulk-len') - argument must be a memory value"},
 	{"list-max-listpack-size -200", ""},

@@ -110,6 +110,7 @@ func memory(min, max int64, at func(*Settings) *int64) value {
 
 func memoryParser(min, max int64) func(string) (int64, error) {
 	return func(arg string) (int64, error) {
+		arg, _, _ = strings.Cut(arg, "\x00") // a text of C in Redis
 		n, err := ParseMemory(arg)
 		if errors.Is(err, strconv.ErrRange) || err == nil && (n < min || n > max) {
 			return 0, rangeError(min, max)

@@ -3,6 +3,7 @@ package compat
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/quorate/quorate/test/wire"
 )
@@ -21,7 +22,7 @@ var values = map[string]struct {
 	"hash":   {[]string{"HGETALL"}, pairs},
 }
 
-// distances is the key that the family geo stores distances at.
+// distances is the key that the family geo stores distances at, in any case.
 const distances = "geo:3"
 
 // compareKeyspaces compares all databases: the keys, and for each its type,
@@ -63,7 +64,7 @@ func (p *Pair) compareDatabase(db string) (*Difference, error) {
 			continue
 		}
 		pol := v.policy
-		if k == distances && string(kind.Str) == "zset" {
+		if strings.EqualFold(k, distances) && string(kind.Str) == "zset" {
 			pol = nearScores
 		}
 		if _, d, err = check(pol, append([]string{v.args[0], k}, v.args[1:]...)...); d != nil || err != nil {

@@ -99,7 +99,7 @@ func tameServer(args []string) []string {
 	case "COMMAND GETKEYS", "COMMAND GETKEYSANDFLAGS": // see docs/divergence.md for numbers of keys such as " 1"
 		for i := 3; i < len(args); i++ {
 			if strings.ContainsAny(args[i], "123456789") {
-				if n, ok := number(i); !ok || strconv.FormatInt(n, 10) != args[i] {
+				if n, ok := number(i); !ok || n != int64(int32(n)) || strconv.FormatInt(n, 10) != args[i] {
 					args[i] = "x"
 				}
 			}
