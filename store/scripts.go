@@ -7,8 +7,12 @@ import (
 )
 
 // WorthTrying reports whether a step that runs a script should be tried as a read:
-// see fsm.Op.Try.
+// see fsm.Op.Try. While replicas are missing, what a script's flags make of that is
+// decided where its entry is applied.
 func (g *Group) WorthTrying(cmd *fsm.Command, args [][]byte) bool {
+	if g.FewReplicas() {
+		return false
+	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return !g.broken && g.machine.WorthTrying(cmd, args)

@@ -34,6 +34,17 @@ func TestMinReplicas(t *testing.T) {
 	if r, err := ask(addr, "GET", key); err != nil || string(r.Str) != "v" {
 		t.Errorf("GET: %s %v", r.Raw, err)
 	}
+	// A script that only reads may run, unless it says that it could write.
+	for script, want := range map[string]string{
+		"return redis.call('get',KEYS[1])":                        "v",
+		"#!lua flags=no-writes\nreturn redis.call('get',KEYS[1])": "v",
+		"#!lua\nreturn redis.call('get',KEYS[1])":                 "EVAL: NOREPLICAS Not enough good replicas to write.",
+	} {
+		r, err := ask(addr, "EVAL", script, "1", key)
+		if got := string(r.Str); err == nil && got != want || err != nil && err.Error() != want {
+			t.Errorf("%q: %q %v, want %s", script, got, err, want)
+		}
+	}
 	text(t, addr, "CONFIG", "SET", "min-replicas-to-write", "2", "min-replicas-max-lag", "1")
 	pause(t, c, 2)
 	eventually(t, "a paused replica is missed", func() error {

@@ -43,7 +43,9 @@ slowlog-log-slower-than latency-monitor-threshold min-replicas-to-write save app
 die() { echo "run.sh: $*" >&2; exit 2; }
 usage() { sed -n '2,/^set -u/{/^set -u/d;s/^# \{0,1\}//;p}' "$0"; }
 
-baseline= column= baseport= out= mode=A patience=60
+# A test of unit/scan makes 60,000 writes, one after the other, each on disk before its answer.
+patience=600
+baseline= column= baseport= out= mode=A
 tags=() extra=() skip=()
 outside=$(dirname -- "$(realpath -- "$0")")/outside.txt
 while getopts b:c:m:t:s:ax:p:o:h opt; do
@@ -71,8 +73,6 @@ case $mode in
     A) column=${column:-standalone_debug_passed} mode_tags="-slow" ;;
     D) column=${column:-cluster_strict_passed}
        extra+=(--cluster-mode --ignore-encoding --ignore-digest)
-       # A test of unit/scan makes 60,000 writes, one after the other, each on a majority.
-       patience=600
        mode_tags="-slow -needs:debug -needs:repl -needs:pfdebug -needs:save -needs:config-maxmemory -needs:config-resetstat -needs:reset" ;;
     *) die "no mode $mode: A or D" ;;
 esac
