@@ -117,7 +117,7 @@ func infoMemory(a *Admin, s *transport.Session, f *fields) {
 	f.add("mem_allocator", "go")
 	f.add("active_defrag_running", 0)
 	f.add("lazyfree_pending_objects", 0)
-	f.add("lazyfreed_objects", 0)
+	f.add("lazyfreed_objects", lazyFreed(a))
 	f.add("go_heap_alloc", m.HeapAlloc)
 	f.add("go_heap_sys", m.HeapSys)
 	f.add("go_gc_runs", m.NumGC)
@@ -134,4 +134,12 @@ func ratio(a, b uint64) string { return fmt.Sprintf("%.2f", float64(a)/float64(m
 
 func percent(a, b uint64) string {
 	return fmt.Sprintf("%.2f%%", 100*float64(a)/float64(max(b, 1)))
+}
+
+// lazyFreed counts the values that Redis would have freed in the background.
+func lazyFreed(a *Admin) (n int64) {
+	for _, g := range a.Node.Groups() {
+		g.View(func(m *fsm.Machine) { n += m.Stats.LazyFreed.Load() })
+	}
+	return n
 }

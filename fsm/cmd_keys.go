@@ -17,7 +17,7 @@ var keyCommands = []*Command{
 		Summary: "Deletes keys.",
 		Tips:    []string{"request_policy:multi_shard", "response_policy:agg_sum"},
 	}},
-	{Write: del, Spec: command.Spec{
+	{Write: unlink, Spec: command.Spec{
 		Name: "UNLINK", Arity: -2, Flags: command.Write | command.Fast, ACL: command.Keyspace,
 		Keys:  command.AllArgs(command.KeyRM | command.KeyDelete),
 		Group: "generic", Since: "4.0.0", Complexity: "O(N) where N is the number of keys",
@@ -150,13 +150,36 @@ var keyCommands = []*Command{
 	}},
 }
 
-// del implements DEL key [key ...] and UNLINK. Reply: how many keys were there.
+// lazyFreeEffort is the effort above which Redis leaves it to the background to
+// free a value.
+const lazyFreeEffort = 64
+
+// unlink implements UNLINK key [key ...]: it is DEL, and counts what Redis frees
+// in the background.
 //
-// Source: Redis 7.0 docs for DEL and UNLINK. The two differ only in when memory
-// is freed, which is the garbage collector's business here.
-func del(c *WriteCall) {
+// Source: Redis 7.0 docs for UNLINK.
+func unlink(c *WriteCall) {
+	c.deleteKeys(func(v *keyspace.Value) {
+		if v.FreeEffort() > lazyFreeEffort {
+			c.m.Stats.LazyFreed.Add(1)
+		}
+	})
+}
+
+// del implements DEL key [key ...]. Reply: how many keys were there.
+//
+// Source: Redis 7.0 docs for DEL.
+func del(c *WriteCall) { c.deleteKeys(nil) }
+
+// deleteKeys deletes the keys of the arguments; before, if set, sees each value.
+func (c *WriteCall) deleteKeys(before func(*keyspace.Value)) {
 	n := int64(0)
 	for _, key := range c.Args[1:] {
+		if before != nil {
+			if e := c.look(key); e != nil {
+				before(&e.Value)
+			}
+		}
 		if c.remove(key) {
 			c.changed('g', "del", key)
 			n++

@@ -85,6 +85,9 @@ func (c *WriteCall) flush(db int) {
 	}
 	c.m.watches.touchDB(db, old, &keyspace.DB{}, c.now)
 	c.m.Stats.Changes.Add(int64(old.Len()))
+	if len(c.Args) == 2 && isWord(c.Args[1], "ASYNC") {
+		c.m.Stats.LazyFreed.Add(int64(old.Len()))
+	}
 	c.m.mix(strconv.AppendInt([]byte("flush "), int64(db)<<32|int64(old.Len()), 10))
 	c.m.ks.Flush(db)
 	c.m.waiters.touchDB(db)

@@ -69,6 +69,11 @@ type Machine struct {
 type Stats struct {
 	Hits, Misses, Expired, Evicted, Changes, Panics atomic.Int64
 
+	// LazyFreed counts the values that UNLINK and the ASYNC forms of FLUSHALL and
+	// FLUSHDB have left to be freed later, as far as Redis would free them in the
+	// background. The collector frees those of DEL no earlier.
+	LazyFreed atomic.Int64
+
 	// Libraries and Functions are how many there are: FUNCTION STATS tells it
 	// also while a script holds the lock.
 	Libraries, Functions atomic.Int64

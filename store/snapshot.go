@@ -192,5 +192,6 @@ func (g *Group) ResetStats() {
 		m.Stats.Misses.Store(0)
 		m.Stats.Expired.Store(0)
 		m.Stats.Evicted.Store(0)
+		m.Stats.LazyFreed.Store(0)
 	})
 }
