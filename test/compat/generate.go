@@ -107,7 +107,11 @@ func (g *Generator) transaction(conn int) []Step {
 	}
 	add(conn, g.casing("MULTI"))
 	for range g.r.IntN(6) {
-		add(conn, g.command(pick(g, g.plainFamilies()))...)
+		args := g.command(pick(g, g.plainFamilies()))
+		for isConfigSet(args) { // it takes effect behind the transaction: docs/divergence.md
+			args = g.command(pick(g, g.plainFamilies()))
+		}
+		add(conn, args...)
 		if g.oneIn(8) {
 			add(1-conn, g.command(pick(g, g.plainFamilies()))...)
 		}
@@ -122,6 +126,10 @@ func (g *Generator) transaction(conn int) []Step {
 		add(conn, g.casing("EXEC"))
 	}
 	return out
+}
+
+func isConfigSet(args []string) bool {
+	return len(args) > 1 && strings.EqualFold(args[0], "CONFIG") && strings.EqualFold(args[1], "SET")
 }
 
 // expiry lets a key die while both servers are watched: a short time to live,
