@@ -107,20 +107,21 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	}
 	// The client port is taken before the node starts, so that a second process
 	// on it fails before it touches anything.
-	addrs := clientAddrs(s)
-	listeners, err := listenAll(addrs)
+	entrance, err := openDoors(clientAddrs(s), log)
 	if err != nil {
 		return err
 	}
 	var hears listener
 	agreed := &admin.ClusterUsers{Users: users, Path: filepath.Join(opts.Dir, "users.json"), Warn: log.Warn}
 	if err := agreed.Restore(); err != nil {
-		return errors.Join(err, closeAll(listeners))
+		entrance.close()
+		return err
 	}
 	hears.attach(&opts, agreed)
 	n, err := node.Open(opts)
 	if err != nil {
-		return errors.Join(err, closeAll(listeners))
+		entrance.close()
+		return err
 	}
 	adm.Node = n
 	adm.Busy = busyWith(running, cfg)
@@ -150,16 +151,8 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	}()
 	pages, err := servePages(&wg, adm, figures, s, log)
 	if err == nil && n.Ready(ctx) {
-		for _, l := range listeners {
-			wg.Add(1)
-			// Owned by serve. Stops when clients closes; serve waits.
-			go func() {
-				defer wg.Done()
-				if err := clients.Serve(l); err != nil {
-					log.Error("listener ended", "addr", l.Addr(), "error", err)
-				}
-			}()
-		}
+		entrance.begin(clients, &wg)
+		moveDoors(cfg, entrance)
 		log.Info("ready to accept connections", "version", version, "port", s.Port, "mode", mode(s), "node", n.ID(), "pid", os.Getpid())
 		<-ctx.Done()
 		log.Info("stopping: handing leadership over")

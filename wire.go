@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -267,73 +266,3 @@ func (o observer) Commands(spec *command.Spec, n int, d time.Duration, failed bo
 }
 
 func (o observer) Failure(spec *command.Spec, ran bool) { o.c.Failure(spec, ran) }
-
-// clientAddrs returns the addresses to listen on for clients; a leading "-"
-// marks one that may be missing.
-func clientAddrs(s *config.Settings) []string {
-	if s.Port == 0 {
-		return nil
-	}
-	var out []string
-	for _, b := range s.Bind {
-		optional := strings.HasPrefix(b, "-")
-		a := net.JoinHostPort(hostOf(b), strconv.FormatInt(s.Port, 10))
-		if b == "*" || b == "-*" {
-			a = net.JoinHostPort("0.0.0.0", strconv.FormatInt(s.Port, 10))
-		}
-		if optional {
-			a = "-" + a
-		}
-		out = append(out, a)
-	}
-	return out
-}
-
-// hostOf turns an address of the bind directive into a host.
-func hostOf(bind string) string {
-	h := strings.TrimPrefix(bind, "-")
-	switch h {
-	case "*", "0.0.0.0":
-		return "127.0.0.1"
-	case "::*":
-		return "::"
-	}
-	return h
-}
-
-func firstBind(s *config.Settings) string {
-	if len(s.Bind) == 0 {
-		return "127.0.0.1"
-	}
-	return s.Bind[0]
-}
-
-// listenAll takes all addresses or none.
-func listenAll(addrs []string) ([]net.Listener, error) {
-	var open []net.Listener
-	for _, a := range addrs {
-		network, host := "tcp", strings.TrimPrefix(a, "-")
-		if strings.HasPrefix(host, "0.0.0.0:") {
-			network = "tcp4"
-		} else if strings.HasPrefix(host, "[") {
-			network = "tcp6"
-		}
-		l, err := net.Listen(network, host)
-		if err != nil {
-			if a[0] == '-' {
-				continue
-			}
-			return nil, errors.Join(fmt.Errorf("listen for clients on %s: %w", a, err), closeAll(open))
-		}
-		open = append(open, l)
-	}
-	return open, nil
-}
-
-func closeAll(ls []net.Listener) error {
-	var errs []error
-	for _, l := range ls {
-		errs = append(errs, l.Close())
-	}
-	return errors.Join(errs...)
-}

@@ -174,6 +174,9 @@ func (s *Server) Serve(l net.Listener) error {
 			return nil
 		}
 		if errors.Is(err, net.ErrClosed) {
+			s.mu.Lock()
+			delete(s.listeners, l)
+			s.mu.Unlock()
 			return err
 		}
 		// Out of descriptors, or the client is gone already: neither is a reason
