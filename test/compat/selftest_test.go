@@ -283,7 +283,7 @@ func TestGeneratorReachesCommandsAndEncodings(t *testing.T) {
 	for _, list := range templates {
 		for _, line := range list {
 			name, _, _ := strings.Cut(line, " ")
-			if ok[name] == 0 && !strings.Contains(" NOSUCHCOMMAND READONLY READWRITE ASKING CLUSTER HELLO ", " "+name+" ") {
+			if ok[name] == 0 && !strings.Contains(" NOSUCHCOMMAND HELLO READONLY READWRITE ASKING CLUSTER ", " "+name+" ") {
 				t.Errorf("%s never succeeded", name)
 			}
 		}
