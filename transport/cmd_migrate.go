@@ -23,7 +23,7 @@ func migrateCommand() *Command {
 		ACL: command.Keyspace | command.Dangerous, Group: "generic", Since: "2.6.0", Complexity: "O(N), when N is the size of the values",
 		Keys: []command.KeySpec{{Flags: moves, Pos: 3, Step: 1},
 			{Flags: moves | command.KeyIncomplete, Pos: -2, Keyword: "KEYS", Last: -1, Step: 1}},
-		Extract: func(args [][]byte) ([]int, bool) { o, _ := parseMigrate(args); return o.keys, true },
+		Extract: func(args [][]byte) ([]int, bool) { return migrateKeys(args), true },
 		Syntax:  "host port <key | \"\"> destination-db timeout [COPY] [REPLACE] [AUTH [password] | AUTH2 [username password]] [KEYS key [key ...]]",
 		Summary: "Moves keys to another server.", Tips: []string{"nondeterministic_output"}}}
 }
@@ -33,6 +33,35 @@ type migrateOptions struct {
 	copies, replace bool
 	auth            [][]byte // AUTH and its arguments, or nil
 	keys            []int    // indexes of the keys
+}
+
+// migrateKeys returns the indexes of the keys, none when both a key and KEYS are
+// given. Like Redis's key specs and migrateGetKeys it minds neither unknown
+// options nor a KEYS with nothing behind it.
+func migrateKeys(args [][]byte) []int {
+	for i := 6; i < len(args)-1; i++ {
+		switch a := args[i]; {
+		case equalFold(a, "AUTH"):
+			i++
+		case equalFold(a, "AUTH2"):
+			i += 2
+		case equalFold(a, "KEYS"):
+			if len(args[3]) != 0 {
+				return nil
+			}
+			return indexes(i+1, len(args))
+		}
+	}
+	return []int{3}
+}
+
+// indexes returns the numbers from first up to end, without end.
+func indexes(first, end int) []int {
+	all := make([]int, 0, end-first)
+	for i := first; i < end; i++ {
+		all = append(all, i)
+	}
+	return all
 }
 
 // parseMigrate reads the options, or returns the error.
@@ -55,10 +84,8 @@ func parseMigrate(args [][]byte) (o migrateOptions, problem string) {
 			if len(args[3]) != 0 {
 				return o, "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
 			}
-			o.keys = nil
-			for i++; i < len(args); i++ {
-				o.keys = append(o.keys, i)
-			}
+			o.keys = indexes(i+1, len(args))
+			return o, ""
 		default:
 			return o, "ERR syntax error"
 		}

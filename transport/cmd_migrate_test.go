@@ -148,13 +148,18 @@ func TestMigrateKeys(t *testing.T) {
 	g := newFakeGroup(fsm.Options{})
 	_, from := startServer(t, Options{Router: plainRouter{g}})
 	c := dial(t, from)
-	for line, keys := range map[string]int{
-		"MIGRATE h 1 k 0 1": 1, "MIGRATE h 1 k 0 1 COPY REPLACE AUTH KEYS": 1, "MIGRATE h 1 k 0 1 AUTH2 KEYS KEYS": 1,
+	const one, none = "*1\r\n$1\r\nk\r\n", "-ERR Invalid arguments specified for command\r\n"
+	for line, reply := range map[string]string{
+		"MIGRATE h 1 k 0 1": one, "MIGRATE h 1 k 0 1 COPY REPLACE AUTH KEYS": one, "MIGRATE h 1 k 0 1 AUTH2 KEYS KEYS": one,
+		"MIGRATE h 1 k 0 1 WHAT": one, "MIGRATE h 1 k 0 1 COPY KEYS x": none,
 	} {
 		c.send("COMMAND GETKEYS " + line)
-		reply := fmt.Sprintf("*%d\r\n$1\r\nk\r\n", keys)
 		c.want(reply)
 	}
+	c.args("COMMAND", "GETKEYS", "MIGRATE", "h", "1", "", "0", "1", "WHAT", "KEYS", "k")
+	c.want(one)
+	c.args("COMMAND", "GETKEYS", "MIGRATE", "h", "1", "", "0", "1", "KEYS")
+	c.want("*1\r\n$0\r\n\r\n")
 }
 
 // readCommand reads a command as a server does.
