@@ -219,8 +219,8 @@ func (o *Op) slot(m *Machine) int {
 
 // Read runs a unit that only reads, at the time now, and reports true if its
 // replies are good. False means that a key had expired by now but not by the
-// time the group has committed; nothing is written, and the caller commits the
-// time first. Or it means that the unit has become one that writes, which the
+// time the group has committed, or was not deleted yet (Unit.Sweep); nothing is
+// written, and the caller commits the time first. Or it means that the unit has become one that writes, which the
 // caller commits (see logged.go). The caller has made sure that the state is recent enough.
 //
 // A handler that panics has changed nothing: its unit is answered with errors.
@@ -239,7 +239,7 @@ func (m *Machine) read(u *Unit, now int64, seed uint64, a *attempt) (good bool) 
 		}
 	}()
 	call := ReadCall{Writer: u.Reply, now: max(now, m.now), m: m, rand: Rand{seed}, patient: !u.Stale, attempt: a}
-	call.seen = seenAt(call.now, m.memory.Load())
+	call.seen, call.sweep = seenAt(call.now, m.memory.Load()), u.Sweep
 	m.warmOps(u.Ops)
 	for i := range u.Ops {
 		op := &u.Ops[i]

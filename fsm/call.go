@@ -29,6 +29,8 @@ type ReadCall struct {
 	// the group has committed: the answer must not be given before that time
 	// is committed, or a later leader with a slower clock could revive it.
 	aged bool
+	// sweep is Unit.Sweep.
+	sweep bool
 	// stores is set by a read that would store something: see logged.go.
 	stores bool
 
@@ -64,7 +66,7 @@ func (c *ReadCall) alive(e *keyspace.Entry) *keyspace.Entry {
 		return nil
 	}
 	if at := e.ExpireAt(); at != 0 && at <= c.now {
-		if at > c.m.now {
+		if at > c.m.now || c.sweep {
 			c.aged = true
 		}
 		return nil

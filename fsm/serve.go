@@ -105,11 +105,12 @@ func (m *Machine) review() {
 	s.update()
 }
 
-// valueAt returns the entry of a key, nil if it is missing or expired.
+// valueAt returns the entry of a key, nil if it is missing or expired. Called with waiters.mu held.
 func (m *Machine) valueAt(k watchedKey, now int64) *keyspace.Entry {
 	key := []byte(k.key)
 	e := m.ks.DB(k.db).Find(hashslot.Of(key), key)
 	if e != nil && e.ExpireAt() != 0 && e.ExpireAt() <= now {
+		m.waiters.stale = m.waiters.stale || m.waiters.keys[k] != nil
 		return nil
 	}
 	return e

@@ -19,6 +19,10 @@ type Unit struct {
 	// become an entry.
 	Stale bool
 
+	// Sweep asks Read to report false for a key that has expired and is still
+	// there, though its expiry is committed: the caller then deletes it.
+	Sweep bool
+
 	// Waiter is set if the last step is a blocking command that may wait. If it
 	// finds nothing it writes no reply, and Waiter.Blocked says so.
 	Waiter *Waiter

@@ -44,6 +44,7 @@ type Waiters struct {
 	marked  map[watchedKey]bool       // the same as a set
 	serving int                       // waiters whose command is on its way again
 	moved   bool                      // the group serves other slots than before
+	stale   bool                      // a key that somebody waits for has expired and is still there
 }
 
 // Waiter is a session's blocking command. The zero value may be put into a
@@ -157,6 +158,19 @@ func (w *Waiter) End(e End) bool {
 // Due reports whether something may have come for a waiter that was not
 // delivered yet. Nobody else may see it until then.
 func (s *Waiters) Due() bool { return s.due.Load() }
+
+// TakeStale reports, once, that a key has expired that somebody waits for. Redis
+// deletes it as soon as it is looked at for the waiter.
+func (s *Waiters) TakeStale() bool {
+	if s.n.Load() == 0 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stale := s.stale
+	s.stale = false
+	return stale
+}
 
 // Left reports whether there are keys that Claim has not looked at.
 func (s *Waiters) Left() bool {

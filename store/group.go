@@ -76,9 +76,10 @@ type Group struct {
 	origin   uint64
 	seq      uint64 // of the proposer goroutine
 
-	readTime  atomic.Int64 // largest time at which a read was answered, Unix ms
-	expiring  atomic.Bool  // active expiry is on (DEBUG SET-ACTIVE-EXPIRE)
-	logBytes  atomic.Int64 // applied since the last snapshot
+	readTime  atomic.Int64  // largest time at which a read was answered, Unix ms
+	expiring  atomic.Bool   // active expiry is on (DEBUG SET-ACTIVE-EXPIRE)
+	sweep     chan struct{} // of one: somebody waits for a key that has expired
+	logBytes  atomic.Int64  // applied since the last snapshot
 	logCount  atomic.Int64
 	snapshots snapshots
 	evict     evictions
@@ -110,7 +111,8 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 		o.Machine.Running = &fsm.Running{}
 	}
 	machine := fsm.New(o.Machine)
-	g := &Group{opt: o, log: o.Replica.Logger, machine: machine, waiters: machine.Waiters(), stats: machine.Stats, origin: newOrigin(), stopped: make(chan struct{})}
+	g := &Group{opt: o, log: o.Replica.Logger, machine: machine, waiters: machine.Waiters(), stats: machine.Stats, origin: newOrigin(), stopped: make(chan struct{}),
+		sweep: make(chan struct{}, 1)}
 	g.requests.New = func() any { return &request{done: make(chan error, 1)} }
 	g.expiring.Store(true)
 	g.queue.init(o.QueueBytes, g.urgent)
@@ -196,6 +198,7 @@ func (g *Group) Do(u *fsm.Unit) error {
 		}
 		return g.propose(u)
 	}
+	u.Sweep = !g.paused()
 	for {
 		if err := g.Confirm(); err != nil {
 			return err
@@ -228,10 +231,13 @@ func (g *Group) Do(u *fsm.Unit) error {
 			return g.propose(u)
 		}
 		// A key is past its expiry by the clock and not yet by committed time:
-		// commit the time first, or a later leader could show the key again.
+		// commit the time first, or a later leader could show the key again. That
+		// entry deletes expired keys, the longest expired first; that this one is
+		// among them isn't waited for.
 		if err := g.propose(&fsm.Unit{Reply: u.Reply}); err != nil {
 			return err
 		}
+		u.Sweep = false
 	}
 }
 
@@ -306,7 +312,8 @@ func (g *Group) now() int64 {
 }
 
 // expireLoop lets the leader commit time when keys come due and nobody writes:
-// every entry deletes some of the expired keys.
+// every entry deletes some of the expired keys. Also when somebody waits for a
+// key that has expired, whether it looks for others or not.
 func (g *Group) expireLoop() {
 	defer g.wg.Done()
 	t := time.NewTicker(100 * time.Millisecond)
@@ -315,6 +322,11 @@ func (g *Group) expireLoop() {
 		select {
 		case <-g.stopped:
 			return
+		case <-g.sweep:
+			if g.Serving() != 0 && !g.paused() {
+				g.propose(&fsm.Unit{}) // likewise
+			}
+			continue
 		case <-t.C:
 		}
 		for g.Serving() != 0 && g.expiring.Load() && !g.paused() && g.overdue() {
@@ -322,6 +334,16 @@ func (g *Group) expireLoop() {
 			if g.propose(&fsm.Unit{}) != nil {
 				break
 			}
+		}
+	}
+}
+
+// sweepWaited has keys deleted that have expired and that somebody waits for.
+func (g *Group) sweepWaited() {
+	if g.waiters.TakeStale() {
+		select {
+		case g.sweep <- struct{}{}:
+		default:
 		}
 	}
 }
@@ -368,6 +390,7 @@ func (f groupFSM) Apply(l *raft.Log) any {
 	if g.waiters.Due() {
 		g.queue.signal()
 	}
+	g.sweepWaited()
 	g.logBytes.Add(int64(len(l.Data)) + 64)
 	g.logCount.Add(1)
 	return nil

@@ -63,6 +63,7 @@ func (g *Group) claim(b *batch, now int64) {
 		b.closed = b.closed || g.brings(b, &u.Ops[0])
 	}
 	b.closed = b.closed || g.waiters.Left()
+	g.sweepWaited()
 }
 
 // deliver tells the waiters of an entry what became of it.
