@@ -46,8 +46,10 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 			}
 			u.Index = index
 			m.client = u.Client
+			took := m.startLaps()
 			for i := range u.Ops {
 				m.runOp(&u.Ops[i], u.Reply, u.waiterOf(i), seed, last)
+				took.done(u.Ops, i)
 			}
 		}
 		m.client = 0
@@ -241,6 +243,7 @@ func (m *Machine) read(u *Unit, now int64, seed uint64, a *attempt) (good bool) 
 	call := ReadCall{Writer: u.Reply, now: max(now, m.now), m: m, rand: Rand{seed}, patient: !u.Stale, attempt: a}
 	call.seen, call.sweep = seenAt(call.now, m.memory.Load()), u.Sweep
 	m.warmOps(u.Ops)
+	took := m.startLaps()
 	for i := range u.Ops {
 		op := &u.Ops[i]
 		switch {
@@ -252,6 +255,7 @@ func (m *Machine) read(u *Unit, now int64, seed uint64, a *attempt) (good bool) 
 			call.waiter = u.waiterOf(i)
 			m.readOne(&call, op)
 		}
+		took.done(u.Ops, i)
 		if a != nil && a.wrote {
 			u.Reply.Buf = u.Reply.Buf[:mark]
 			return false

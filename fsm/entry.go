@@ -15,7 +15,7 @@ import (
 // Redis's AOF loader skips, and write commands as RESP arrays. A dumped log can
 // be read by a person and parsed by Redis.
 //
-//	#q1 <time> <seed> <origin> <sequence> <expire> <applied> <chain>\r\n   always first
+//	#q2 <time> <seed> <origin> <sequence> <expire> <applied> <chain>\r\n   always first
 //	#watch <index>\r\n                                   before a MULTI
 //	#slot <slot>\r\n                                     before a MULTI, of its keys
 //	#as =|+ <rules>\r\n                                before a command, see as.go
@@ -23,7 +23,7 @@ import (
 //	#<internal command> <arguments>\r\n                  see internal.go
 //	*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n            and so on
 //
-// time is Unix ms; seed, origin and chain are hexadecimal; "q1" is the version of
+// time is Unix ms; seed, origin and chain are hexadecimal; "q2" is the version of
 // this format: a machine that doesn't know the version must stop.
 
 // Header is the first line of an entry.
@@ -46,7 +46,7 @@ type Header struct {
 // must stop: to go on would let replicas diverge.
 var ErrEntry = errors.New("log entry can't be understood by this version")
 
-const entryVersion = "#q1 "
+const entryVersion = "#q2 "
 
 // AppendHeader appends the header line.
 func AppendHeader(dst []byte, h Header) []byte {

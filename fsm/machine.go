@@ -1,9 +1,11 @@
 package fsm
 
 import (
+	"math/bits"
 	"sync/atomic"
 
-	"github.com/quorate/quorate/fsm/crc64"
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/fsm/lua"
 	"github.com/quorate/quorate/security"
@@ -63,6 +65,8 @@ type Machine struct {
 	running   *Running
 	letAll    bool         // scripts of the running entry may call what is not for scripts
 	letReads  *atomic.Bool // the same of scripts on the read path; of this process
+
+	clock func() int64 // for Op.Took; nil: nothing is measured
 }
 
 // Stats are counters of this process, not part of the replicated state.
@@ -95,6 +99,8 @@ type Options struct {
 	Memory *Memory
 	// Publish becomes Machine.Publish.
 	Publish func(shard bool, channel, payload []byte)
+	// Clock is read for Op.Took, in ns; nil: nothing is measured.
+	Clock func() int64
 	// Running are the scripts that run on the node; nil: the machine's own.
 	Running *Running
 	// Commands are all that rules of users can name; nil: the data commands.
@@ -104,7 +110,7 @@ type Options struct {
 // New returns an empty machine.
 func New(o Options) *Machine {
 	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{},
-		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, Publish: o.Publish, interp: &lua.Interpreter{}, running: o.Running, letReads: &atomic.Bool{},
+		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, Publish: o.Publish, interp: &lua.Interpreter{}, running: o.Running, clock: o.Clock, letReads: &atomic.Bool{},
 		commands: o.Commands, rules: &atomic.Pointer[map[string]*security.Rules]{}}
 	if m.running == nil {
 		m.running = &Running{}
@@ -146,7 +152,7 @@ func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
 func (m *Machine) TakeOver(old *Machine) {
 	m.watches, m.waiters, m.redirect, m.Events, m.memory = old.watches, old.waiters, old.redirect, old.Events, old.memory
 	m.Stats, m.ScriptLog, m.Publish = old.Stats, old.ScriptLog, old.Publish
-	m.interp, m.running, m.letReads = old.interp, old.running, old.letReads
+	m.clock, m.interp, m.running, m.letReads = old.clock, old.interp, old.running, old.letReads
 	m.commands, m.rules = old.commands, old.rules
 	m.countFunctions()
 	if m.tracker = old.tracker; m.tracker != nil {
@@ -159,10 +165,13 @@ func (m *Machine) serves(slot int) bool {
 	return m.owned == nil || slot < 0 || m.owned.Has(uint16(slot))
 }
 
-// chainTable is that of CRC-64/XZ, which inverts the register at both ends.
-var chainTable = crc64.New(0xc96c5795d7870f42)
-
-func (m *Machine) mix(b []byte) { m.chain = ^chainTable.Update(^m.chain, b) }
+// mix adds b to the rolling digest: XXH64 of b, then a step that can be undone,
+// so that what differs once differs for ever. It covers every byte of every entry
+// on every replica, and so had better be fast; against damage the log has a
+// checksum of its own.
+func (m *Machine) mix(b []byte) {
+	m.chain = bits.RotateLeft64(m.chain^xxhash.Sum64(b), 29) * 0x9e3779b97f4a7c15
+}
 
 func (m *Machine) modified(db int, key []byte) {
 	m.mix(key)

@@ -69,6 +69,8 @@ type Op struct {
 	// forbidden to him; nil: nothing is.
 	As *As
 
+	took int64 // see Took
+
 	decided uint64 // the applied index on which the decision about Watch rests
 
 	// Raw is a reply that is known already and only waits for its place: what

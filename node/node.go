@@ -395,10 +395,12 @@ func (n *Node) openGroupLocked(group uint32, members []raft.Server) error {
 
 // groupOptions returns the options that all data groups share.
 func (n *Node) groupOptions(group uint32, files *store.Files, t store.Transport) store.GroupOptions {
+	opened := time.Now()
 	o := store.GroupOptions{
 		Replica: store.ReplicaOptions{Group: group, NodeID: n.id.Node, Files: files, Disk: n.disk, Transport: t,
 			Logger: n.log.Named("group-" + strconv.FormatUint(uint64(group), 10)), Timeout: n.opt.Timeout},
 		Machine: fsm.Options{Databases: n.opt.Databases, Cluster: n.opt.Cluster, Redirect: n.appendRedirect,
+			Clock:  func() int64 { return int64(time.Since(opened)) },
 			Events: n.groupEvents(group), Tracker: n.opt.Tracker},
 		OnLeader: func(ctx context.Context, g *store.Group) error {
 			if err := n.bringUpToDate(g, group); err != nil {

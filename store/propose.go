@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -482,7 +484,32 @@ func (q *queue) cut(maxBytes int) []*request {
 		q.waiting = nil
 	}
 	q.bytes -= size
+	firstComeFirst(got)
 	return got
+}
+
+// firstComeFirst puts blocking commands among requests in the order of their
+// sessions, each in the place of another: sessions that were held up together
+// wake up in any order, and this is the one in which waiters that came at the
+// same time are served (fsm.Waiter.Client).
+func firstComeFirst(reqs []*request) {
+	var places []int
+	for i, r := range reqs {
+		if r.unit.Waiter != nil {
+			places = append(places, i)
+		}
+	}
+	if len(places) < 2 {
+		return
+	}
+	blocking := make([]*request, len(places))
+	for i, at := range places {
+		blocking[i] = reqs[at]
+	}
+	slices.SortStableFunc(blocking, func(a, b *request) int { return cmp.Compare(a.unit.Waiter.Client, b.unit.Waiter.Client) })
+	for i, at := range places {
+		reqs[at] = blocking[i]
+	}
 }
 
 func (q *queue) close() {

@@ -54,7 +54,7 @@ func (s *Session) waited(op fsm.Op, took time.Duration, w *fsm.Waiter, g Group) 
 	s.answerWait(w, g, end, reply, err)
 	spec := s.srv.specOf(&op)
 	s.observe(spec, 1, took, s.errors != before)
-	if o := s.srv.opts.Slow; o != nil && end == fsm.Served && o.Wants(took) {
+	if o, took := s.srv.opts.Slow, time.Duration(op.Took()); o != nil && end == fsm.Served && o.Wants(took) {
 		o.Slow(SlowCommand{spec, args, took, s.addr, s.name})
 	}
 }

@@ -20,28 +20,41 @@ type SlowCommand struct {
 type SlowObserver interface {
 	// Wants is asked after every unit of commands and must be quick.
 	Wants(took time.Duration) bool
-	// Slow notes a command for which Wants said yes. What it took is what its
-	// client waited for: the commands of a pipeline that went to a group
-	// together all waited for the last.
+	// Slow notes a command for which Wants said yes. What it took is its
+	// execution, as in Redis, not what its client waited for.
 	Slow(c SlowCommand)
 }
 
-// tellUnit reports the unit's commands.
-func (s *Session) tellUnit(took time.Duration) {
+// tellUnit reports the unit's commands that were slow. Those of a transaction
+// share its time.
+func (s *Session) tellUnit() {
 	o := s.srv.opts.Slow
-	if o == nil || !o.Wants(took) {
+	if o == nil {
 		return
 	}
-	s.tellOps(s.unit.Ops, took)
+	longest := int64(0)
+	for i := range s.unit.Ops {
+		longest = max(longest, s.unit.Ops[i].Took())
+	}
+	if !o.Wants(time.Duration(longest)) {
+		return
+	}
+	for i := range s.unit.Ops {
+		op := &s.unit.Ops[i]
+		took := time.Duration(op.Took())
+		if !o.Wants(took) {
+			continue
+		}
+		s.tellOp(op, took)
+		for j := range op.Tx {
+			s.tellOp(&op.Tx[j], took)
+		}
+	}
 }
 
-func (s *Session) tellOps(ops []fsm.Op, took time.Duration) {
-	for i := range ops {
-		op := &ops[i]
-		if op.Cmd != nil {
-			s.srv.opts.Slow.Slow(SlowCommand{s.srv.specOf(op), op.Args, took, s.addr, s.name})
-		}
-		s.tellOps(op.Tx, took)
+func (s *Session) tellOp(op *fsm.Op, took time.Duration) {
+	if op.Cmd != nil {
+		s.srv.opts.Slow.Slow(SlowCommand{s.srv.specOf(op), op.Args, took, s.addr, s.name})
 	}
 }
 

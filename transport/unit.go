@@ -148,7 +148,9 @@ func (s *Session) flush() {
 		last = ops[len(ops)-1]
 		s.unit.Ops = ops[:len(ops)-1]
 	}
-	s.tellUnit(took)
+	if err == nil {
+		s.tellUnit()
+	}
 	if err == nil && s.unit.Index > 0 {
 		s.wrote = written{s.group, s.unit.Index}
 	}

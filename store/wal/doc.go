@@ -5,7 +5,7 @@
 // # On disk
 //
 // The directory holds segments, <sequence>.log, named after the first batch in
-// them, and at most one spare file that becomes the next segment. A segment is
+// them, and a few spare files that become the next segments. A segment is
 // filled with zeros when it is made, so that a sync later needs no metadata. It
 // is a run of batches; one batch is what one sync made durable. A batch begins
 // at a multiple of 512 bytes, so that no synced sector is ever written again:

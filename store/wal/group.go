@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/hashicorp/raft"
 )
@@ -140,14 +139,14 @@ func (w *WAL) worthCopyingLocked() bool {
 // first. The batches in it are older than any that will be written, and that is
 // how they are told apart.
 func (w *WAL) discardLocked(s *segment) error {
-	if w.spare != "" || w.making || s.size != w.opt.SegmentBytes {
+	if len(w.spares) >= maxSpares || s.size != w.opt.SegmentBytes {
 		return os.Remove(s.path)
 	}
-	spare := filepath.Join(w.dir, "spare")
+	spare := w.spareNameLocked()
 	if err := os.Rename(s.path, spare); err != nil {
 		return err
 	}
-	w.spare = spare
+	w.spares = append(w.spares, spare)
 	return nil
 }
 

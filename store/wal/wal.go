@@ -44,8 +44,9 @@ type WAL struct {
 	pending  *batch              // collects what comes while another batch is written
 	current  *batch              // is being written: its changes aren't in the indexes yet
 	writing  bool
-	spare    string // a file that waits to become a segment, "" if there is none
-	making   bool   // a spare is being made
+	spares   []string // files that wait to become segments, no more than maxSpares
+	making   bool     // a spare is being made
+	made     int      // files that were spares, for their names
 	idle     sync.Cond
 
 	releasing sync.Mutex // one at a time deletes segments; taken before mu
@@ -83,11 +84,10 @@ func Open(dir string, o Options) (*WAL, error) {
 	}
 	w := &WAL{dir: dir, opt: o, groups: map[uint32]*index{}, replay: map[uint32]*history{}, seq: 1, stop: make(chan struct{})}
 	w.idle.L = &w.mu
-	spare := filepath.Join(dir, "spare")
-	if err := os.Remove(spare); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	err := w.removeSpares()
+	if err == nil {
+		err = w.load()
 	}
-	err := w.load()
 	if err == nil && len(w.segments) == 0 {
 		err = w.rotate(0)
 	}
@@ -306,9 +306,9 @@ func (w *WAL) rotate(n int64) error {
 	size := max(w.opt.SegmentBytes, aligned(n))
 	var f *os.File
 	var err error
-	if w.spare != "" && size == w.opt.SegmentBytes {
-		if err = os.Rename(w.spare, path); err == nil {
-			w.spare = ""
+	if last := len(w.spares) - 1; last >= 0 && size == w.opt.SegmentBytes {
+		if err = os.Rename(w.spares[last], path); err == nil {
+			w.spares = w.spares[:last]
 			f, err = os.OpenFile(path, os.O_RDWR, 0)
 		}
 	} else {
@@ -324,13 +324,32 @@ func (w *WAL) rotate(n int64) error {
 	return nil
 }
 
+// maxSpares is how many files are kept to become segments: a snapshot sets free
+// about as many at once. More would only hold disk.
+const maxSpares = 3
+
+// spareNameLocked returns the name of a spare that has not been used.
+func (w *WAL) spareNameLocked() string {
+	w.made++
+	return filepath.Join(w.dir, fmt.Sprintf("spare-%d", w.made))
+}
+
+// removeSpares deletes those that another run of the process has left.
+func (w *WAL) removeSpares() error {
+	names, err := filepath.Glob(filepath.Join(w.dir, "spare*"))
+	for _, name := range names {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
+}
+
 // makeSpareLocked has the next segment made in the background.
 func (w *WAL) makeSpareLocked() {
-	if w.spare != "" || w.making {
+	if len(w.spares) > 0 || w.making {
 		return
 	}
 	w.making = true
-	path := filepath.Join(w.dir, "spare")
+	path := w.spareNameLocked()
 	// Owned by WAL. Ends with the file; Close waits for w.making.
 	go func() {
 		f, err := makeFile(path, w.opt.SegmentBytes)
@@ -341,7 +360,7 @@ func (w *WAL) makeSpareLocked() {
 		defer w.mu.Unlock()
 		w.making = false
 		if err == nil {
-			w.spare = path
+			w.spares = append(w.spares, path)
 		} // else rotate makes a segment itself, and meets the error
 		w.idle.Broadcast()
 	}()

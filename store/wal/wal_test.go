@@ -361,12 +361,12 @@ func TestSegmentsAreReused(t *testing.T) {
 		for w.making {
 			w.idle.Wait()
 		}
-		if w.spare != "" { // made because the last segment is half full
-			if err := os.Remove(w.spare); err != nil {
+		for _, spare := range w.spares { // made because the last segment is half full
+			if err := os.Remove(spare); err != nil {
 				t.Fatal(err)
 			}
-			w.spare = ""
 		}
+		w.spares = nil
 		w.mu.Unlock()
 		oldest, err := os.Stat(w.segments[0].path)
 		if err != nil {
