@@ -8,7 +8,9 @@
 // them, and a few spare files that become the next segments. A segment is
 // filled with zeros when it is made, so that a sync later needs no metadata. It
 // is a run of batches; one batch is what one sync made durable. A batch begins
-// at a multiple of 512 bytes, so that no synced sector is ever written again:
+// at a multiple of 512 bytes, so that no synced sector is ever written again;
+// it is written past the page cache where that is possible
+// (docs/decisions/0016-direct-writes.md):
 //
 //	"QLOG1\r\n\x00"   8 bytes
 //	sequence          8 bytes, little endian as all numbers; counts from 1

@@ -75,12 +75,12 @@ func (l *Log) StoreLogs(logs []*raft.Log) error {
 
 func (b *batch) add(group uint32, k kind, e *raft.Log) {
 	b.changes = append(b.changes, change{group, k, e.Index, int64(len(b.buf)), entrySize(e)})
-	b.buf = appendEntry(b.buf, group, k, e)
+	b.buf = appendEntry(withRoom(b.buf, entrySize(e)), group, k, e)
 }
 
 func (b *batch) mark(group uint32, k kind, index uint64) {
 	b.changes = append(b.changes, change{group: group, kind: k, index: index})
-	b.buf = appendMark(b.buf, group, k, index)
+	b.buf = appendMark(withRoom(b.buf, recordHead), group, k, index)
 }
 
 // DeleteRange implements raft.LogStore for what the library asks: a beginning
@@ -170,7 +170,7 @@ func (w *WAL) release() error {
 			// they go with what they deleted.
 			err := w.discardLocked(oldest)
 			w.mu.Unlock()
-			if err = errors.Join(err, oldest.file.Close()); err != nil {
+			if err = errors.Join(err, oldest.close()); err != nil {
 				return err
 			}
 			continue

@@ -15,19 +15,57 @@ const (
 	magic     = "QLOG1\r\n\x00"
 	batchHead = 8 + 8 + 4 + 4
 	align     = 512
+	pageBytes = 4096
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // segment is one file of the log.
 type segment struct {
-	file  *os.File
-	path  string
-	first uint64 // sequence of its first batch
-	size  int64
-	end   int64 // where the next batch goes
-	live  int64 // bytes of entries in it that are still needed
+	file   *os.File
+	direct *os.File // see openDirect; nil: not possible, or nothing is written to it any more
+	path   string
+	first  uint64 // sequence of its first batch
+	size   int64
+	end    int64 // where the next batch goes
+	live   int64 // bytes of entries in it that are still needed
 }
+
+// write writes a batch and, if durable is set, has it on stable storage when it returns.
+func (s *segment) write(off int64, b []byte, durable bool) error {
+	if durable && s.direct != nil {
+		_, err := s.direct.WriteAt(padded(b), off)
+		if !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+		// The disk's blocks are larger than ours; nothing was written.
+		if err := s.closeDirect(); err != nil {
+			return err
+		}
+	}
+	// Up to the end of a page: the kernel would have to read the rest of one that
+	// it doesn't hold. What lies there is nothing yet.
+	end := off + int64(len(b))
+	end = min((end+pageBytes-1)/pageBytes*pageBytes, s.size)
+	b, whole := withRoom(b, int(end-off)-len(b)), len(b)
+	b = b[:end-off]
+	clear(b[whole:])
+	if _, err := s.file.WriteAt(b, off); err != nil || !durable {
+		return err
+	}
+	return datasync(s.file)
+}
+
+func (s *segment) closeDirect() error {
+	if s.direct == nil {
+		return nil
+	}
+	err := s.direct.Close()
+	s.direct = nil
+	return err
+}
+
+func (s *segment) close() error { return errors.Join(s.closeDirect(), s.file.Close()) }
 
 // aligned rounds up to where a batch may begin.
 func aligned(n int64) int64 { return (n + align - 1) / align * align }
@@ -67,21 +105,39 @@ func (s *segment) readBatch(off int64) (b []byte, seq uint64, ok bool) {
 
 // makeFile makes a file of size zero bytes, synced.
 func makeFile(path string, size int64) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
-	if err != nil {
+	f, err := createDirect(path)
+	if err == nil {
+		// It is for the zeros alone: what is read must come from the page cache's side.
+		if err = fillZeros(f, size); err == nil {
+			if err = f.Close(); err == nil {
+				return os.OpenFile(path, os.O_RDWR, 0)
+			}
+		} else {
+			err = errors.Join(err, f.Close())
+		}
+		if !errors.Is(err, unix.EINVAL) {
+			return nil, fmt.Errorf("make log segment %s: %w", path, err)
+		}
+	}
+	if f, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600); err != nil {
 		return nil, err
 	}
-	zeros := make([]byte, 1<<20)
-	for off := int64(0); off < size && err == nil; off += int64(len(zeros)) {
-		_, err = f.WriteAt(zeros[:min(int64(len(zeros)), size-off)], off)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err != nil {
+	if err := fillZeros(f, size); err != nil {
 		return nil, errors.Join(fmt.Errorf("make log segment %s: %w", path, err), f.Close())
 	}
 	return f, nil
+}
+
+// fillZeros writes a file of zeros and syncs it.
+func fillZeros(f *os.File, size int64) (err error) {
+	zeros := withRoom(nil, 1<<20)[:1<<20]
+	for off := int64(0); off < size && err == nil; off += int64(len(zeros)) {
+		_, err = f.WriteAt(zeros[:min(int64(len(zeros)), size-off)], off)
+	}
+	if err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
 func segmentPath(dir string, first uint64) string {
@@ -94,13 +150,4 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-func datasync(f *os.File) error {
-	for {
-		err := unix.Fdatasync(int(f.Fd()))
-		if err != unix.EINTR {
-			return err
-		}
-	}
 }

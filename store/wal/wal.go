@@ -93,9 +93,12 @@ func Open(dir string, o Options) (*WAL, error) {
 	}
 	if err != nil {
 		for _, s := range w.segments {
-			err = errors.Join(err, s.file.Close())
+			err = errors.Join(err, s.close())
 		}
 		return nil, err
+	}
+	if last := w.segments[len(w.segments)-1]; last.direct == nil {
+		last.direct = openDirect(last.path)
 	}
 	w.policy.Store(int32(o.Sync))
 	w.wg.Add(1)
@@ -160,7 +163,7 @@ func (w *WAL) Close() error {
 		if failed == nil && s == w.segments[len(w.segments)-1] {
 			errs = append(errs, datasync(s.file))
 		}
-		errs = append(errs, s.file.Close())
+		errs = append(errs, s.close())
 	}
 	return errors.Join(errs...)
 }
@@ -203,19 +206,13 @@ func (w *WAL) append(fill func(*batch)) error {
 	return b.err
 }
 
-// buffers are those of batches that were written.
-var buffers = sync.Pool{New: func() any { return make([]byte, batchHead, 16<<10) }}
-
-// keepBuffer is the size above which a buffer isn't kept.
-const keepBuffer = 1 << 20
-
 // commitLocked writes a batch. The lock is free while the disk works.
 func (w *WAL) commitLocked(b *batch) {
 	seg, off, err := w.roomLocked(int64(len(b.buf)))
 	if err == nil {
 		seal(b.buf, w.seq)
 		w.mu.Unlock()
-		err = w.write(seg, off, b.buf)
+		err = seg.write(off, b.buf, w.sync() == Always)
 		w.mu.Lock()
 	}
 	if err != nil {
@@ -231,16 +228,6 @@ func (w *WAL) commitLocked(b *batch) {
 		buffers.Put(b.buf)
 	}
 	b.buf = nil
-}
-
-func (w *WAL) write(s *segment, off int64, b []byte) error {
-	if _, err := s.file.WriteAt(b, off); err != nil {
-		return err
-	}
-	if w.sync() != Always {
-		return nil
-	}
-	return datasync(s.file)
 }
 
 // settle brings the indexes up to date with a batch that is durable.
@@ -297,7 +284,7 @@ func (w *WAL) rotate(n int64) error {
 	// An empty segment that is too small, after a crash while it was made, has
 	// the name of the new one, which takes its place.
 	if i := len(w.segments) - 1; i >= 0 && w.segments[i].end == 0 {
-		if err := w.segments[i].file.Close(); err != nil {
+		if err := w.segments[i].close(); err != nil {
 			return err
 		}
 		w.segments = w.segments[:i]
@@ -320,7 +307,12 @@ func (w *WAL) rotate(n int64) error {
 	if err != nil {
 		return fmt.Errorf("begin log segment: %w", err)
 	}
-	w.segments = append(w.segments, &segment{file: f, path: path, first: w.seq, size: size})
+	if i := len(w.segments) - 1; i >= 0 {
+		if err := w.segments[i].closeDirect(); err != nil {
+			return errors.Join(fmt.Errorf("end log segment: %w", err), f.Close())
+		}
+	}
+	w.segments = append(w.segments, &segment{file: f, direct: openDirect(path), path: path, first: w.seq, size: size})
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/hashicorp/raft"
 )
@@ -113,6 +114,10 @@ func TestAgainstModel(t *testing.T) {
 		case n == 18 && r.IntN(10) == 0:
 			must(w.Drop(g))
 			m[g] = nil
+		case n == 18:
+			must(w.SetSync([]Sync{Always, EverySecond, Never, Always}[r.IntN(4)]))
+		case n == 19 && r.IntN(3) == 0: // a file that can't be written past the page cache
+			must(w.segments[len(w.segments)-1].closeDirect())
 		case n == 19 && r.IntN(4) == 0:
 			must(w.Close())
 			w = open(t, dir)
@@ -403,6 +408,58 @@ func TestSegmentsAreReused(t *testing.T) {
 	}
 	if reused < 6 {
 		t.Errorf("%d of 12 segments were reused", reused)
+	}
+}
+
+// TestWriteFallsBack: a disk that doesn't take the alignment of direct writes is
+// written to through the page cache, and nothing is lost.
+func TestWriteFallsBack(t *testing.T) {
+	w := open(t, t.TempDir())
+	defer w.Close()
+	s := w.segments[0]
+	if s.direct == nil {
+		t.Skip("the file system has no direct writes")
+	}
+	for _, c := range []struct {
+		off    int64
+		direct bool
+	}{{0, true}, {align, true}, {align + 1, false}, {3 * align, false}} {
+		b := append(withRoom(nil, 600), bytes.Repeat([]byte{byte(c.off)}, 600)...)
+		if err := s.write(c.off, b, true); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(b))
+		if _, err := s.file.ReadAt(got, c.off); err != nil || !bytes.Equal(got, b) {
+			t.Errorf("offset %d: what was written isn't read, %v", c.off, err)
+		}
+		if (s.direct != nil) != c.direct {
+			t.Errorf("offset %d: direct %v, want %v", c.off, s.direct != nil, c.direct)
+		}
+	}
+	if _, err := s.file.WriteAt(make([]byte, 4*pageBytes), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Room keeps what there is, its alignment, and space for the padding.
+func TestWithRoom(t *testing.T) {
+	var b []byte
+	for n := range 300 {
+		b = append(withRoom(b, n), bytes.Repeat([]byte{byte(n)}, n)...)
+		if cap(b)%align != 0 || n > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(b)))%memoryAlign != 0 {
+			t.Fatalf("%d bytes: capacity %d at %p", len(b), cap(b), b)
+		}
+		p := padded(b)
+		if len(p)%align != 0 || len(p)-len(b) >= align || len(bytes.Trim(p[len(b):], "\x00")) > 0 {
+			t.Fatalf("%d bytes are padded to %d", len(b), len(p))
+		}
+	}
+	at := 0
+	for n := range 300 {
+		if !bytes.Equal(b[at:at+n], bytes.Repeat([]byte{byte(n)}, n)) {
+			t.Fatalf("piece %d has changed", n)
+		}
+		at += n
 	}
 }
 
