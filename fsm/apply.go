@@ -33,6 +33,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.answers = units != nil
 	m.setClock()
 	defer m.catch(&err)
+	defer m.tally()
 	defer func() { m.call = WriteCall{} }() // nothing may keep the entry's bytes
 	if m.tracker != nil {
 		defer m.tracker.Applied()
@@ -201,8 +202,8 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
 		m.ks.Settle()
 	}
 	m.settle(&call.ReadCall, op.Cmd)
-	m.Stats.Hits.Add(call.hits)
-	m.Stats.Misses.Add(call.misses)
+	m.hits += call.hits
+	m.misses += call.misses
 }
 
 // slot returns the hash slot of the step's keys, or -1. The session has made
@@ -268,8 +269,10 @@ func (m *Machine) read(u *Unit, now int64, seed uint64, a *attempt) (good bool) 
 	if call.waiter != nil {
 		m.settle(&call, u.Ops[len(u.Ops)-1].Cmd)
 	}
-	m.Stats.Hits.Add(call.hits)
-	m.Stats.Misses.Add(call.misses)
+	if call.hits|call.misses != 0 {
+		m.Stats.Hits.Add(call.hits)
+		m.Stats.Misses.Add(call.misses)
+	}
 	return true
 }
 

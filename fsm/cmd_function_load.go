@@ -71,7 +71,7 @@ func functionLoad(c *WriteCall) {
 		c.Error(err.Error())
 		return
 	}
-	c.m.Stats.Changes.Add(1)
+	c.m.changed++
 	c.BulkString(lib.Name)
 }
 
@@ -94,7 +94,7 @@ func functionDelete(c *WriteCall) {
 		c.Error("ERR Library not found")
 		return
 	}
-	c.m.Stats.Changes.Add(1)
+	c.m.changed++
 	c.OK()
 }
 
@@ -109,7 +109,7 @@ func functionFlush(c *WriteCall) {
 		return
 	}
 	c.m.libraries = libraries{}
-	c.m.Stats.Changes.Add(1)
+	c.m.changed++
 	c.OK()
 }
 
@@ -154,7 +154,7 @@ func functionRestore(c *WriteCall) {
 		c.Error(problem)
 		return
 	}
-	c.m.Stats.Changes.Add(1)
+	c.m.changed++
 	c.OK()
 }
 

@@ -84,7 +84,7 @@ func (c *WriteCall) flush(db int) {
 		return
 	}
 	c.m.watches.touchDB(db, old, &keyspace.DB{}, c.now)
-	c.m.Stats.Changes.Add(int64(old.Len()))
+	c.m.changed += int64(old.Len())
 	if len(c.Args) == 2 && isWord(c.Args[1], "ASYNC") {
 		c.m.Stats.LazyFreed.Add(int64(old.Len()))
 	}
@@ -126,6 +126,6 @@ func swapdb(c *WriteCall) {
 		c.m.waiters.touchDB(b)
 		c.m.tellReplaced()
 	}
-	c.m.Stats.Changes.Add(1)
+	c.m.changed++
 	c.OK()
 }

@@ -101,7 +101,7 @@ func (m *Machine) endStep() {
 
 // changes counts what has changed in the running process but for keys that
 // expired, which are effects of their own.
-func (m *Machine) changes() int64 { return m.Stats.Changes.Load() - m.feed.expired }
+func (m *Machine) changes() int64 { return m.Stats.Changes.Load() + m.changed - m.feed.expired }
 
 // feeding reports whether the effects of the command are wanted: handlers ask
 // before they compute them.

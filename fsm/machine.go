@@ -67,6 +67,10 @@ type Machine struct {
 	letReads  *atomic.Bool // the same of scripts on the read path; of this process
 
 	clock func() int64 // for Op.Took; nil: nothing is measured
+
+	// What the running entry adds to Stats, at its end: an atomic addition in the
+	// middle would wait for all that the CPU has under way.
+	changed, hits, misses int64
 }
 
 // Stats are counters of this process, not part of the replicated state.
@@ -175,7 +179,7 @@ func (m *Machine) mix(b []byte) {
 
 func (m *Machine) modified(db int, key []byte) {
 	m.mix(key)
-	m.Stats.Changes.Add(1)
+	m.changed++
 	m.watches.touch(m.ks, db, key)
 	m.waiters.touch(db, key)
 	if m.tracker != nil {
@@ -199,6 +203,14 @@ func (m *Machine) expire(db int, slot uint16, key []byte) {
 		m.feed.add(db, []byte("DEL"), key)
 	}
 	m.notify('x', "expired", db, key)
+}
+
+// tally adds the entry's counts to Stats.
+func (m *Machine) tally() {
+	m.Stats.Changes.Add(m.changed)
+	m.Stats.Hits.Add(m.hits)
+	m.Stats.Misses.Add(m.misses)
+	m.changed, m.hits, m.misses = 0, 0, 0
 }
 
 // SlotSet is a set of hash slots.
