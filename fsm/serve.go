@@ -43,16 +43,9 @@ func (m *Machine) settle(c *ReadCall, cmd *Command) {
 
 // Park registers the waiter of a unit whose only step is a blocking command
 // that finds none of its keys, and reports true. So it need not be logged that
-// nothing happened. The caller has made sure that the state is recent enough.
-// Safe beside reads.
+// nothing happened. The caller makes sure, before or after, that the state is
+// recent enough. Safe beside reads.
 func (m *Machine) Park(u *Unit, now int64) bool {
-	return m.wouldWait(u, now, true)
-}
-
-// WouldPark reports whether Park would register the unit's waiter.
-func (m *Machine) WouldPark(u *Unit, now int64) bool { return m.wouldWait(u, now, false) }
-
-func (m *Machine) wouldWait(u *Unit, now int64, register bool) bool {
 	op := &u.Ops[0]
 	if u.Waiter == nil || len(u.Ops) != 1 || op.Cmd == nil || op.Cmd.Wait == nil || !m.serves(op.slot(m)) {
 		return false
@@ -69,9 +62,7 @@ func (m *Machine) wouldWait(u *Unit, now int64, register bool) bool {
 			return false
 		}
 	}
-	if register {
-		m.waiters.add(u.Waiter, &c, op.Cmd, &w)
-	}
+	m.waiters.add(u.Waiter, &c, op.Cmd, &w)
 	return true
 }
 

@@ -155,6 +155,20 @@ func (w *Waiter) End(e End) bool {
 	return false
 }
 
+// Withdraw takes back a wait that should not have begun: nobody is woken. False:
+// it has ended, or the command is being served; then it goes on as any other.
+func (w *Waiter) Withdraw() bool {
+	s := w.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.state != stateWaiting {
+		return false
+	}
+	w.Wake = nil
+	s.finish(w, Deposed, nil)
+	return true
+}
+
 // Due reports whether something may have come for a waiter that was not
 // delivered yet. Nobody else may see it until then.
 func (s *Waiters) Due() bool { return s.due.Load() }

@@ -199,6 +199,11 @@ func (g *Group) Do(u *fsm.Unit) error {
 		return g.propose(u)
 	}
 	u.Sweep = !g.paused()
+	if u.Waiter != nil && len(u.Ops) == 1 {
+		if done, err := g.lookAndWait(u); done || err != nil {
+			return err
+		}
+	}
 	for {
 		if err := g.Confirm(); err != nil {
 			return err

@@ -22,25 +22,55 @@ func (g *Group) urgent() bool { return g.waiters.Due() && g.Serving() != 0 }
 
 // park lets a unit's only step wait without an entry, if it can be seen that it
 // finds nothing. False: it has to go through the log.
+//
+// The waiter is registered first and the state proved recent then, so that its
+// place among the others is that of its arrival: a round later, a push that came
+// behind it may be through. It may even be served before the round is over.
 func (g *Group) park(u *fsm.Unit) (bool, error) {
-	// A look without proof first: with something there the round is for nothing.
 	g.mu.RLock()
-	parks := !g.broken && g.machine.WouldPark(u, g.now())
+	term := g.Serving()
+	// Every push that was acknowledged before the command came is applied here if
+	// the replica led then, and every later one finds the waiter.
+	parked := !g.broken && term != 0 && g.machine.Park(u, g.now())
 	g.mu.RUnlock()
-	if !parks {
+	if !parked {
 		return false, nil
 	}
-	// Every push that was acknowledged before the command came is applied here
-	// after the round, and every later one finds the waiter.
-	if err := g.Confirm(); err != nil {
+	if err := g.confirmTerm(term); err != nil && u.Waiter.Withdraw() {
 		return false, err
 	}
+	return true, nil
+}
+
+// lookAndWait runs a blocking command that only reads, its unit's only step, in the same way:
+// what it finds is good if the replica still leads in the same term. False: it has
+// to be run like any read.
+func (g *Group) lookAndWait(u *fsm.Unit) (bool, error) {
+	mark := len(u.Reply.Buf)
 	g.mu.RLock()
-	defer g.mu.RUnlock()
-	if g.broken || g.Serving() == 0 {
-		return false, ErrNotLeader // onFollower, which tells the waiters, may be through
+	term := g.Serving()
+	// What is about to be handed to a waiter must not be seen.
+	done := !g.broken && term != 0 && !g.waiters.Due() && g.machine.Read(u, g.now(), rand.Uint64())
+	g.mu.RUnlock()
+	if !done {
+		return false, nil
 	}
-	return g.machine.Park(u, g.now()), nil
+	if err := g.confirmTerm(term); err != nil && (!u.Waiter.Blocked() || u.Waiter.Withdraw()) {
+		u.Reply.Buf = u.Reply.Buf[:mark]
+		return false, err
+	}
+	return true, nil
+}
+
+// confirmTerm proves that the replica led all the time since it was serving in term.
+func (g *Group) confirmTerm(term uint64) error {
+	if err := g.Confirm(); err != nil {
+		return err
+	}
+	if g.Serving() != term {
+		return ErrNotLeader
+	}
+	return nil
 }
 
 // claim takes the waiters for whom something has come. Commands that only read
