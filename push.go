@@ -22,6 +22,10 @@ type listener struct {
 func (l *listener) attach(o *node.Options, users *admin.ClusterUsers) {
 	o.OnUsers = func(u slots.Users) { users.Sync(l.srv.Load(), u) }
 	o.Tracker = l
+	o.Listening = func() bool {
+		s := l.srv.Load()
+		return s != nil && s.Listening()
+	}
 	o.WantsEvent = func(class byte) bool {
 		s := l.srv.Load()
 		return s != nil && s.Wants(class)

@@ -31,6 +31,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.mix(data)
 	m.step, m.deny, m.few, m.letAll = 0, 0, false, false
 	m.answers = units != nil
+	m.heard = m.Events != nil && (m.listening == nil || m.listening())
 	m.setClock()
 	defer m.catch(&err)
 	defer m.tally()

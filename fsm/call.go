@@ -111,9 +111,9 @@ func (c *ReadCall) miss(key []byte) {
 	case c.aged, c.m.Events == nil: // the call is repeated, or nobody listens
 	case c.attempt != nil:
 		m, db, name := c.m, c.DB, string(key)
-		c.attempt.hold(len(key), func() { m.notify('m', "keymiss", db, []byte(name)) })
+		c.attempt.hold(len(key), func() { m.Events('m', "keymiss", db, []byte(name)) })
 	default:
-		c.m.notify('m', "keymiss", c.DB, key)
+		c.m.Events('m', "keymiss", c.DB, key)
 	}
 }
 

@@ -47,6 +47,9 @@ type Machine struct {
 	// listens. It must not block.
 	Events func(class byte, event string, db int, key []byte)
 
+	listening func() bool // see Options
+	heard     bool        // somebody hears the running entry's events
+
 	// ScriptLog is called with what scripts write to the log, on the replica that
 	// answers; levels are those of redis.LOG_DEBUG (0) to redis.LOG_WARNING (3).
 	// nil: it is dropped. It must not block.
@@ -95,8 +98,10 @@ type Options struct {
 	// doesn't serve: -MOVED with the address known at the time.
 	Redirect func(dst []byte, slot uint16) []byte
 	// Events becomes Machine.Events, Tracker is told of changed keys. Both may be nil.
-	Events  func(class byte, event string, db int, key []byte)
-	Tracker Tracker
+	// Listening is asked once an entry whether anybody hears events; nil: yes.
+	Events    func(class byte, event string, db int, key []byte)
+	Listening func() bool
+	Tracker   Tracker
 	// Skip are steps that panicked before and are left out.
 	Skip []Poison
 	// Memory tells what may be used; nil: no limit.
@@ -114,7 +119,7 @@ type Options struct {
 // New returns an empty machine.
 func New(o Options) *Machine {
 	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{},
-		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, Publish: o.Publish, interp: &lua.Interpreter{}, running: o.Running, clock: o.Clock, letReads: &atomic.Bool{},
+		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, listening: o.Listening, Publish: o.Publish, interp: &lua.Interpreter{}, running: o.Running, clock: o.Clock, letReads: &atomic.Bool{},
 		commands: o.Commands, rules: &atomic.Pointer[map[string]*security.Rules]{}}
 	if m.running == nil {
 		m.running = &Running{}
@@ -154,7 +159,8 @@ func (m *Machine) Owned() (*SlotSet, uint64) { return m.owned, m.epoch }
 // TakeOver gives a machine that was just restored what belongs to this process
 // and not to the replicated state: the watches, the waiters, the hooks, the counters.
 func (m *Machine) TakeOver(old *Machine) {
-	m.watches, m.waiters, m.redirect, m.Events, m.memory = old.watches, old.waiters, old.redirect, old.Events, old.memory
+	m.watches, m.waiters, m.redirect, m.memory = old.watches, old.waiters, old.redirect, old.memory
+	m.Events, m.listening = old.Events, old.listening
 	m.Stats, m.ScriptLog, m.Publish = old.Stats, old.ScriptLog, old.Publish
 	m.clock, m.interp, m.running, m.letReads = old.clock, old.interp, old.running, old.letReads
 	m.commands, m.rules = old.commands, old.rules
@@ -188,7 +194,7 @@ func (m *Machine) modified(db int, key []byte) {
 }
 
 func (m *Machine) notify(class byte, event string, db int, key []byte) {
-	if m.Events != nil {
+	if m.heard {
 		m.Events(class, event, db, key)
 	}
 }

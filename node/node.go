@@ -58,6 +58,7 @@ type Options struct {
 	OnSync        func(time.Duration)                                // told how long each log write took
 	Tracker       fsm.Tracker                                        // told of changed keys; may be nil
 	OnEvent       func(class byte, event string, db int, key []byte) // keyspace events of groups that this node leads
+	Listening     func() bool                                        // whether OnEvent has to be called for anything; not nil with OnEvent
 	WantsEvent    func(class byte) bool                              // whether OnEvent has to be called; not nil with OnEvent
 	OnMove        func()                                             // slots or leaderships may have left this node; must not block
 	OnUsers       func(u slots.Users)                                // the users of ACL were changed; must not block
@@ -401,7 +402,7 @@ func (n *Node) groupOptions(group uint32, files *store.Files, t store.Transport)
 			Logger: n.log.Named("group-" + strconv.FormatUint(uint64(group), 10)), Timeout: n.opt.Timeout},
 		Machine: fsm.Options{Databases: n.opt.Databases, Cluster: n.opt.Cluster, Redirect: n.appendRedirect,
 			Clock:  func() int64 { return int64(time.Since(opened)) },
-			Events: n.groupEvents(group), Tracker: n.opt.Tracker},
+			Events: n.groupEvents(group), Listening: n.opt.Listening, Tracker: n.opt.Tracker},
 		OnLeader: func(ctx context.Context, g *store.Group) error {
 			if err := n.bringUpToDate(g, group); err != nil {
 				return err

@@ -66,6 +66,9 @@ func (h *hub) listenLocked() {
 	h.events.want.Store(h.events.configured)
 }
 
+// Listening reports whether events of any class have to be told to Event.
+func (s *Server) Listening() bool { return s.hub.events.want.Load() != 0 }
+
 // Wants reports whether events of a class have to be told to Event. It costs one
 // atomic load while nobody listens.
 func (s *Server) Wants(class byte) bool {
