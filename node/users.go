@@ -2,15 +2,68 @@ package node
 
 import (
 	"context"
+	"encoding/binary"
+	"sync"
+	"time"
 
 	"github.com/quorate/quorate/slots"
 )
 
-// SetUsers has the control group take the next revision of the cluster's users.
+// SetUsers has the control group take the next revision of the cluster's users,
+// and waits for the nodes that can be reached to have it in force.
 // slots.ErrUsersChanged, perhaps from another node and then only its text, says that
 // there is one already. After other errors the outcome is unknown.
 func (n *Node) SetUsers(ctx context.Context, u slots.Users) error {
-	return n.change(ctx, slots.Change{Users: &u})
+	if err := n.change(ctx, slots.Change{Users: &u}); err != nil {
+		return err
+	}
+	n.awaitUsers(ctx, u.Revision)
+	return nil
+}
+
+// usersPatience is how long is waited for nodes that answer and don't follow; one
+// that is cut off doesn't answer. usersPoll is the pause between two looks.
+const (
+	usersPatience = time.Second
+	usersPoll     = 5 * time.Millisecond
+)
+
+// awaitUsers waits until this node has the revision and the others have applied as
+// much of the control group's log: who has changed a password may use it next.
+func (n *Node) awaitUsers(ctx context.Context, revision uint64) {
+	ctx, cancel := context.WithTimeout(ctx, usersPatience)
+	defer cancel()
+	c := n.Control()
+	if !poll(ctx, func() bool { return n.Map().Users.Revision >= revision }) {
+		return
+	}
+	index := c.Status().Applied
+	var others sync.WaitGroup
+	for _, other := range n.Map().Nodes {
+		if other.ID == n.ID() || other.Failed {
+			continue
+		}
+		others.Go(func() {
+			req := binary.BigEndian.AppendUint32(nil, controlGroup)
+			poll(ctx, func() bool {
+				b, err := n.mux.Call(ctx, other.ID, other.PeerAddr(), svcStatus, req)
+				return err != nil || len(b) != 24 || binary.BigEndian.Uint64(b[16:]) >= index
+			})
+		})
+	}
+	others.Wait()
+}
+
+// poll looks until ok or until ctx ends, which is false.
+func poll(ctx context.Context, ok func() bool) bool {
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(usersPoll):
+		}
+	}
+	return true
 }
 
 // tellUsers tells of the users of a map, if anybody listens and they were ever changed.

@@ -43,6 +43,9 @@ func TestUsersOfCluster(t *testing.T) {
 	for i, name := range []string{"a", "b", "c"} {
 		c.wait("a change is made", func() bool {
 			err := set(i, uint64(i)+1, name)
+			if err == nil && !all(uint64(i)+1, name)() {
+				t.Errorf("revision %d is made, and a node doesn't have it", i+1)
+			}
 			// A try whose answer was lost may have been made.
 			return err == nil || strings.Contains(err.Error(), slots.ErrUsersChanged.Error()) && c.nodes[i].Map().Users.Revision > uint64(i)
 		})
