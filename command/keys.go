@@ -80,6 +80,16 @@ func (s *Spec) AppendKeys(dst []int, args [][]byte) ([]int, bool) {
 	return dst, true
 }
 
+// KeyIsFirst reports whether argument 1, if there is one, is the first of the keys that
+// AppendKeys finds, whatever the others are.
+func (s *Spec) KeyIsFirst() bool {
+	if s.Extract != nil || len(s.Keys) == 0 {
+		return false
+	}
+	k := &s.Keys[0]
+	return k.Pos == 1 && !k.NumKeys && k.Keyword == "" && !k.Unknown && k.Flags&KeyNotKey == 0
+}
+
 func (k *KeySpec) appendKeys(dst []int, args [][]byte) ([]int, bool) {
 	if k.Flags&KeyNotKey != 0 || k.Unknown {
 		return dst, true

@@ -213,6 +213,9 @@ func (o *Op) slot(m *Machine) int {
 	if m.owned == nil {
 		return -1
 	}
+	if o.Slot > 0 {
+		return o.Slot // known; else not, or it is 0 or -1, which may be none
+	}
 	var buf [8]int
 	keys, _ := o.Cmd.AppendKeys(buf[:0], o.Args)
 	if len(keys) == 0 {

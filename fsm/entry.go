@@ -166,6 +166,8 @@ func parseOps(ops []loggedOp, data []byte, databases int) (_ []loggedOp, err err
 	db, watch, slot, evict := 0, int64(-1), -1, false
 	var tx *loggedOp
 	var as *As
+	var before *Command // of the step in front, if its name is one word: many are alike
+	var word []byte     // as it was written there
 	for len(data) > 0 {
 		var args [][]byte
 		if data[0] == '#' {
@@ -179,14 +181,18 @@ func parseOps(ops []loggedOp, data []byte, databases int) (_ []loggedOp, err err
 				arena = make([][]byte, 0, 512)
 			}
 			room := arena[len(arena):]
-			complete, found, _, rest, err := redcon.ReadNextCommand(data, room)
-			if err != nil || !complete || len(found) == 0 {
+			found, rest, ok := nextCommand(data, room)
+			if !ok {
 				return nil, fmt.Errorf("%w: at %.40q", ErrEntry, data)
 			}
-			if len(found) <= cap(room) { // else the parser made a slice of its own
+			if len(found) <= cap(room) { // else it has a slice of its own
 				arena = arena[:len(arena)+len(found)]
 			}
 			data, args = rest, found[:len(found):len(found)]
+			if !evict && as == nil && tx == nil && before != nil && bytes.Equal(args[0], word) {
+				ops = append(ops, loggedOp{op: Op{Cmd: before, Args: args, DB: db}})
+				continue
+			}
 		}
 		switch name := string(args[0]); {
 		case name == "#watch" && len(args) == 2:
@@ -233,6 +239,9 @@ func parseOps(ops []loggedOp, data []byte, databases int) (_ []loggedOp, err err
 				tx.tx = append(tx.tx, op)
 			} else {
 				ops = append(ops, loggedOp{op: op})
+				if before = nil; len(args[0]) == len(cmd.Name) && bytes.EqualFold(args[0], []byte(cmd.Name)) {
+					before, word = cmd, args[0]
+				}
 			}
 		}
 	}
@@ -240,6 +249,43 @@ func parseOps(ops []loggedOp, data []byte, databases int) (_ []loggedOp, err err
 		return nil, fmt.Errorf("%w: MULTI without EXEC", ErrEntry)
 	}
 	return ops, nil
+}
+
+// nextCommand reads the RESP array of strings at the beginning of data and appends
+// them to args. The entry has been checked by the log; what is wrong here is
+// of a version that this one doesn't know.
+func nextCommand(data []byte, args [][]byte) (_ [][]byte, rest []byte, ok bool) {
+	n, rest, ok := respNumber(data, '*')
+	if !ok || n == 0 {
+		return nil, nil, false
+	}
+	for ; n > 0; n-- {
+		var size int
+		if size, rest, ok = respNumber(rest, '$'); !ok || size+2 > len(rest) || rest[size] != '\r' || rest[size+1] != '\n' {
+			return nil, nil, false
+		}
+		args = append(args, rest[:size:size])
+		rest = rest[size+2:]
+	}
+	return args, rest, true
+}
+
+// respNumber reads a line of a kind with a number of up to ten digits.
+func respNumber(data []byte, kind byte) (n int, rest []byte, ok bool) {
+	if len(data) == 0 || data[0] != kind {
+		return 0, nil, false
+	}
+	for i := 1; i < len(data) && i <= 11; i++ {
+		switch c := data[i]; {
+		case '0' <= c && c <= '9':
+			n = 10*n + int(c-'0')
+		case c == '\r' && i > 1 && i+1 < len(data) && data[i+1] == '\n':
+			return n, data[i+2:], true
+		default:
+			return 0, nil, false
+		}
+	}
+	return 0, nil, false
 }
 
 // loggedOp is a step as a replica reads it from the log.

@@ -16,11 +16,15 @@ const (
 )
 
 // warm brings the entries of a step's first key into the CPU's caches with the
-// warmer's others. It changes nothing.
+// warmer's others. It changes nothing that is replicated.
 func (m *Machine) warm(w *keyspace.Warmer, op *Op) {
 	// The commands that come in masses have their key first.
-	if op.Cmd != nil && len(op.Args) > 1 && len(op.Cmd.Keys) > 0 && op.Cmd.Keys[0].Pos == 1 {
-		w.Add(m.ks.DB(op.DB), hashslot.Of(op.Args[1]), op.Args[1])
+	if op.Cmd != nil && len(op.Args) > 1 && op.Cmd.KeyIsFirst() {
+		slot := hashslot.Of(op.Args[1])
+		w.Add(m.ks.DB(op.DB), slot, op.Args[1])
+		if op.Slot == 0 {
+			op.Slot = int(slot) // see Op.slot
+		}
 	}
 }
 
