@@ -3,7 +3,9 @@ package transport
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
@@ -217,6 +219,16 @@ func (s *Session) nestedOf(node *Node, args [][]byte) *fsm.Nested {
 	}}
 }
 
+// napOf is how long DEBUG SLEEP of a script keeps the reply back: a script itself
+// never waits, as others would wait with it.
+func napOf(arg []byte) time.Duration {
+	seconds, err := strconv.ParseFloat(string(arg), 64)
+	if err != nil || !(seconds > 0 && seconds <= 60) {
+		return 0
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
 // afterNested counts what a script's command has led to. The session itself
 // doesn't count the error again if the script fails with it.
 func (s *Session) afterNested(args [][]byte, end fsm.NestedEnd, failure []byte) {
@@ -227,6 +239,9 @@ func (s *Session) afterNested(args [][]byte, end fsm.NestedEnd, failure []byte) 
 	}
 	if end == fsm.NestedOther {
 		s.observe(spec, 1, 0, failure != nil)
+		if failure == nil && len(args) == 3 && equalFold(args[0], "DEBUG") && equalFold(args[1], "SLEEP") {
+			s.naps += napOf(args[2])
+		}
 	}
 	if failure == nil {
 		return

@@ -47,11 +47,12 @@ type Session struct {
 	unit      fsm.Unit
 	sideMark  int // where the running command's reply begins in side
 	unitBytes int
-	unitTries bool  // it has scripts that are to be tried as reads: see separate
-	unitLogs  bool  // it has writes
-	perOp     int   // estimate of the bytes of reply to a step of a unit
-	group     Group // of the unit
-	stale     bool  // the unit runs on a local replica that may lag
+	naps      time.Duration // of scripts' DEBUG SLEEP, before the reply
+	unitTries bool          // it has scripts that are to be tried as reads: see separate
+	unitLogs  bool          // it has writes
+	perOp     int           // estimate of the bytes of reply to a step of a unit
+	group     Group         // of the unit
+	stale     bool          // the unit runs on a local replica that may lag
 
 	track      *tracking
 	monitoring bool

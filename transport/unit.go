@@ -173,6 +173,10 @@ func (s *Session) flush() {
 	s.unitBytes = 0
 	s.unitTries, s.unitLogs = false, false
 	s.group = nil
+	if s.naps > 0 {
+		time.Sleep(s.naps)
+		s.naps = 0
+	}
 	if waits {
 		s.waited(last, took, w, g)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestBusyScript: while a script that hasn't written runs for too long, others are
@@ -76,4 +77,28 @@ func TestStopWithScript(t *testing.T) {
 		t.Error("SHUTDOWN NOSAVE was answered")
 	}
 	<-done
+}
+
+// TestScriptSleeps: DEBUG SLEEP of a script keeps its reply back, and nobody else.
+func TestScriptSleeps(t *testing.T) {
+	c := startPlain(t, "--appendfsync", "no")
+	addr := c.Addr(0)
+	text(t, addr, "DEBUG", "SET-DISABLE-DENY-SCRIPTS", "1")
+	const script = "redis.call('SET', KEYS[1], 'v', 'PX', '1') redis.call('DEBUG', 'SLEEP', '0.3') return redis.call('EXISTS', KEYS[1])"
+	start := time.Now()
+	done := make(chan string)
+	go func() {
+		r, err := ask(addr, "EVAL", script, "1", "k")
+		done <- fmt.Sprintf("%s%v", r.Raw, err)
+	}()
+	text(t, addr, "PING")
+	if got := <-done; got != ":1\r\n<nil>" {
+		t.Errorf("EVAL: %q", got)
+	}
+	if took := time.Since(start); took < 300*time.Millisecond {
+		t.Errorf("the script was answered after %v", took)
+	}
+	if n, err := ask(addr, "EXISTS", "k"); err != nil || string(n.Raw) != ":0\r\n" {
+		t.Errorf("EXISTS: %s %v", n.Raw, err)
+	}
 }
