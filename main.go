@@ -90,7 +90,7 @@ Without arguments: a single node on port 6379. A cluster: scripts/cluster.sh sta
 // clients, pages; waits; and closes in the opposite order.
 func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logger) (err error) {
 	s := cfg.Current()
-	adm := &admin.Admin{Config: cfg, Version: version, Started: time.Now(), RunID: runID(), Stop: stop}
+	adm := &admin.Admin{Config: cfg, Version: version, Started: time.Now(), RunID: runID(), Stop: stop, Warn: log.Warn}
 	var clients *transport.Server
 	figures := metrics.New(adm.GroupFigures, func() metrics.ServerFigures { return adm.ServerFigures(clients) })
 	adm.Counters = admin.NewCounters(figures)
@@ -149,6 +149,12 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		defer wg.Done()
 		returnMemory(stopSampling)
 	}()
+	wg.Add(1)
+	// Owned by serve. Stops when stopSampling closes; serve waits.
+	go func() {
+		defer wg.Done()
+		adm.SavePoints(stopSampling)
+	}()
 	pages, err := servePages(&wg, adm, figures, s, log)
 	if err == nil && n.Ready(ctx) {
 		entrance.begin(clients, &wg)
@@ -176,6 +182,9 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	}
 	close(stopSampling)
 	wg.Wait()
+	if err := adm.SaveAtEnd(); err != nil {
+		log.Warn("RDB file not written at the end; the data is in the log", "error", err)
+	}
 	err = errors.Join(err, n.Close())
 	log.Info("stopped")
 	return err

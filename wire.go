@@ -58,6 +58,7 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, s
 		},
 	}
 	if !s.ClusterEnabled {
+		o.Seed = s.Path(s.DBFilename)
 		if len(s.InitialNodes) > 0 {
 			return o, errors.New("quorate-initial-nodes needs cluster-enabled yes: several nodes in plain mode are not supported")
 		}

@@ -30,6 +30,10 @@ type Admin struct {
 	Busy func() string
 	// Stop ends the process in an orderly way; it returns at once.
 	Stop func()
+	// Warn writes to the log, with pairs of names and values behind the text.
+	Warn func(text string, pairs ...any)
+
+	dumps dumps
 
 	selftest sync.Mutex // held by the PFSELFTEST that runs
 }

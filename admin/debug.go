@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/hex"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -83,7 +84,7 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			"    push, verbatim, true or false.",
 			"PAUSE-CRON <0|1>", "    1 stops the closing of idle and slow clients and the deletion of expired keys that nobody asks for.",
 			"QUICKLIST-PACKED-THRESHOLD <size>", "    Have elements of lists from <size> on in nodes of their own. 0: only those that no node takes.",
-			"RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "    Write the dataset of the replicas on this node as RDB and read it back.",
+			"RELOAD [MERGE] [NOFLUSH] [NOSAVE]", "    Write the dataset of the replicas on this node as RDB and read it back, or with NOSAVE load the file at dir/dbfilename.",
 			"    NOFLUSH without MERGE is an error if there is any.",
 			"SET-ACTIVE-EXPIRE <0|1>", "    Turn the deletion of expired keys that nobody asks for off or on.",
 			"SET-DISABLE-DENY-SCRIPTS <0|1>", "    1 lets scripts call commands that are not allowed from scripts, where they can run there.",
@@ -143,31 +144,46 @@ func (a *Admin) debugDigestValue(s *transport.Session, keys [][]byte) {
 	}
 }
 
-// debugReload implements DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]. There is no
-// older file that NOSAVE could load and MERGE add to what there is: what is
-// written is what is loaded, and what NOFLUSH leaves is in the way of itself.
+// debugReload implements DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]. With NOSAVE the
+// RDB file is loaded, in plain mode; else what would be in it is written, in plain
+// mode also to the file, and read back on this node, and what NOFLUSH leaves is in
+// the way of itself unless it is merged.
 func (a *Admin) debugReload(s *transport.Session, options [][]byte) {
-	merge, noFlush := false, false
+	merge, flush, save := false, true, true
 	for _, o := range options {
 		switch {
 		case word(o, "MERGE"):
 			merge = true
 		case word(o, "NOFLUSH"):
-			noFlush = true
-		case !word(o, "NOSAVE"):
+			flush = false
+		case word(o, "NOSAVE"):
+			save = false
+		default:
 			s.Error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
 			return
 		}
 	}
-	if noFlush && !merge && a.holdsData() {
+	if save {
+		if err := a.writeDump(); err != nil {
+			s.Error("ERR")
+			return
+		}
+	}
+	if !flush && !merge && a.holdsData() {
 		s.Error("ERR Error trying to load the RDB dump")
 		return
 	}
-	for _, g := range a.Node.Groups() {
-		if err := g.Reload(); err != nil {
-			s.Error("ERR Error trying to load the RDB dump: " + err.Error())
-			return
+	var err error
+	if save {
+		for _, g := range a.Node.Groups() {
+			err = errors.Join(err, g.Reload())
 		}
+	} else {
+		err = a.loadDump(merge && !flush)
+	}
+	if err != nil {
+		s.Error("ERR Error trying to load the RDB dump: " + err.Error())
+		return
 	}
 	s.OK()
 }

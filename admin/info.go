@@ -134,11 +134,16 @@ func infoClients(a *Admin, s *transport.Session, f *fields) {
 func infoPersistence(a *Admin, _ *transport.Session, f *fields) {
 	saving, changes, took, bytes := 0, int64(0), int64(-1), int64(0)
 	status := "ok"
+	if a.saving() {
+		saving = 1
+	}
+	a.dumps.mu.Lock()
+	if a.dumps.err != nil {
+		status = "err"
+	}
+	a.dumps.mu.Unlock()
 	for _, g := range a.Node.Groups() {
 		p := g.Persistence()
-		if p.Saving {
-			saving = 1
-		}
 		if p.LastErr != nil {
 			status = "err"
 		}
@@ -147,6 +152,11 @@ func infoPersistence(a *Admin, _ *transport.Session, f *fields) {
 		}
 		bytes += p.LogBytes
 		changes += p.Changes
+	}
+	if a.dumpPath() != "" {
+		a.dumps.mu.Lock()
+		changes = a.changes() - a.dumps.changes
+		a.dumps.mu.Unlock()
 	}
 	f.add("loading", 0)
 	f.add("async_loading", 0)

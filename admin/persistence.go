@@ -2,7 +2,6 @@ package admin
 
 import (
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/quorate/quorate/command"
@@ -13,29 +12,15 @@ import (
 const saveFlags = command.Admin | command.NoScript | command.NoAsyncLoading
 
 // saveCommand is SAVE: a snapshot of every replica on this node, compacting its
-// log, answered when all are on disk. Other clients are served meanwhile.
+// log, and in plain mode the RDB file, answered when all are on disk. Other clients
+// are served meanwhile.
 func (a *Admin) saveCommand() *transport.Command {
 	return &transport.Command{Run: a.save, Spec: command.Spec{Name: "SAVE", Arity: 1, Flags: saveFlags | command.NoMulti,
 		Group: "server", Since: "1.0.0", Complexity: "O(N)", Summary: "Writes a snapshot to disk and waits for it."}}
 }
 
 func (a *Admin) save(s *transport.Session, _ [][]byte) {
-	var wg sync.WaitGroup
-	errs := make(chan error, len(a.Node.Groups()))
-	for _, g := range a.Node.Groups() {
-		wg.Add(1)
-		// Ends with the snapshot it takes; the session waits for it.
-		go func() {
-			defer wg.Done()
-			errs <- g.Save()
-		}()
-	}
-	wg.Wait()
-	close(errs)
-	var failed error
-	for err := range errs {
-		failed = errors.Join(failed, err)
-	}
+	failed := a.snapshot()
 	switch {
 	case errors.Is(failed, store.ErrSaving):
 		s.Error("ERR Background save already in progress")
@@ -58,12 +43,16 @@ func (a *Admin) bgsave(s *transport.Session, args [][]byte) {
 		s.Error("ERR syntax error")
 		return
 	}
-	for _, g := range a.Node.Groups() {
-		if err := g.SaveInBackground(); err != nil && !schedule {
-			s.Error("ERR Background save already in progress")
-			return
-		}
+	if a.saving() && !schedule {
+		s.Error("ERR Background save already in progress")
+		return
 	}
+	// Ends with the snapshots; the data is in the log, so that nobody need wait.
+	go func() {
+		if err := a.snapshot(); err != nil && !errors.Is(err, store.ErrSaving) {
+			a.Warn("BGSAVE failed", "error", err)
+		}
+	}()
 	s.Simple("Background saving started")
 }
 
@@ -93,9 +82,29 @@ func (a *Admin) lastsaveCommand() *transport.Command {
 			Summary: "Returns the Unix time of the last snapshot that succeeded.", Tips: []string{"nondeterministic_output"}}}
 }
 
-// lastSave returns when the oldest of the replicas' newest snapshots was taken,
-// the start of the server if there is none.
+// saving reports whether a snapshot is being taken or the RDB file written.
+func (a *Admin) saving() bool {
+	for _, g := range a.Node.Groups() {
+		if g.Persistence().Saving {
+			return true
+		}
+	}
+	if !a.dumps.writing.TryLock() {
+		return true
+	}
+	a.dumps.writing.Unlock()
+	return false
+}
+
+// lastSave returns when the RDB file was written, or in cluster mode when the
+// oldest of the replicas' newest snapshots was taken; the start of the server if
+// there is none.
 func (a *Admin) lastSave() time.Time {
+	if a.dumpPath() != "" {
+		a.dumps.mu.Lock()
+		defer a.dumps.mu.Unlock()
+		return a.lastSaveLocked()
+	}
 	var last time.Time
 	for _, g := range a.Node.Groups() {
 		if t := g.Persistence().LastSave; !t.IsZero() && (last.IsZero() || t.Before(last)) {
@@ -147,13 +156,14 @@ func (a *Admin) shutdown(s *transport.Session, args [][]byte) {
 		return
 	}
 	if save {
-		for _, g := range a.Node.Groups() {
-			if err := g.Save(); err != nil {
-				s.Error("ERR Errors trying to SHUTDOWN. Check logs.")
-				return
-			}
+		if err := a.snapshot(); err != nil {
+			s.Error("ERR Errors trying to SHUTDOWN. Check logs.")
+			return
 		}
 	}
+	a.dumps.mu.Lock()
+	a.dumps.skip = save || nosave // it is written, or shall not be
+	a.dumps.mu.Unlock()
 	// As in Redis, there is no reply: the connection closes.
 	s.End()
 	a.Stop()

@@ -211,6 +211,27 @@ var auxOwn = []string{auxFormat, auxIndex, auxTime, auxChain, auxOwned, auxEpoch
 // snapshotHead returns what stands in front of the keys.
 func (m *Machine) snapshotHead() []byte {
 	var e rdb.Encoder
+	m.appendState(&e)
+	for _, code := range m.libraries.codes() {
+		e.Function(code)
+	}
+	for i := range m.ks.Databases() {
+		if db := m.ks.DB(i); db.Len() > 0 {
+			e.SelectDB(i)
+			e.ResizeDB(db.Len(), db.Expires())
+		}
+	}
+	return e.Bytes()
+}
+
+// stateHead returns the beginning of a file with the state but for functions and keys.
+func (m *Machine) stateHead() []byte {
+	var e rdb.Encoder
+	m.appendState(&e)
+	return e.Bytes()
+}
+
+func (m *Machine) appendState(e *rdb.Encoder) {
 	e.Header()
 	e.Aux("redis-ver", "7.0.15")
 	e.Aux("redis-bits", strconv.Itoa(strconv.IntSize))
@@ -225,16 +246,6 @@ func (m *Machine) snapshotHead() []byte {
 	if len(m.scripts.order) > 0 {
 		e.Aux(auxScripts, m.scripts.format())
 	}
-	for _, code := range m.libraries.codes() {
-		e.Function(code)
-	}
-	for i := range m.ks.Databases() {
-		if db := m.ks.DB(i); db.Len() > 0 {
-			e.SelectDB(i)
-			e.ResizeDB(db.Len(), db.Expires())
-		}
-	}
-	return e.Bytes()
 }
 
 func formatOwned(owned *SlotSet) string {

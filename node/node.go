@@ -44,27 +44,30 @@ type Options struct {
 	InitialNodes []Address
 	// InitialGroups is the number of groups of a new cluster; 0: one per node.
 	InitialGroups int
-	Databases     int
-	Fsync         wal.Sync                                           // when the log is made durable
-	LogStore      string                                             // "shared": one log for all groups; "boltdb": one file a group
-	Timeout       time.Duration                                      // heartbeat and election timeout; 0: the default
-	NodeTimeout   time.Duration                                      // after which an unreachable node is marked as failed; 0: 2 s
-	Group         func(*store.GroupOptions)                          // adjusts the options of every data group
-	Limits        func() map[string]int                              // thresholds of compact encodings that leaders put in force
-	Network       peer.Network                                       // nil: TCP
-	Files         OpenFiles                                          // nil: on disk; a simulation passes its own
-	DiskLimit     time.Duration                                      // how long the disk may take for one operation
-	MinFree       int64                                              // bytes that must stay free on the disk
-	OnSync        func(time.Duration)                                // told how long each log write took
-	Tracker       fsm.Tracker                                        // told of changed keys; may be nil
-	OnEvent       func(class byte, event string, db int, key []byte) // keyspace events of groups that this node leads
-	Listening     func() bool                                        // whether OnEvent has to be called for anything; not nil with OnEvent
-	WantsEvent    func(class byte) bool                              // whether OnEvent has to be called; not nil with OnEvent
-	OnMove        func()                                             // slots or leaderships may have left this node; must not block
-	OnUsers       func(u slots.Users)                                // the users of ACL were changed; must not block
-	OnMessage     func(channel, payload []byte)                      // a message published on another node
-	Fatal         func(error)                                        // must not return
-	Logger        hclog.Logger
+	// Seed is an RDB file with which a node in plain mode begins that has no
+	// state yet; "" or one that isn't there: it begins empty.
+	Seed        string
+	Databases   int
+	Fsync       wal.Sync                                           // when the log is made durable
+	LogStore    string                                             // "shared": one log for all groups; "boltdb": one file a group
+	Timeout     time.Duration                                      // heartbeat and election timeout; 0: the default
+	NodeTimeout time.Duration                                      // after which an unreachable node is marked as failed; 0: 2 s
+	Group       func(*store.GroupOptions)                          // adjusts the options of every data group
+	Limits      func() map[string]int                              // thresholds of compact encodings that leaders put in force
+	Network     peer.Network                                       // nil: TCP
+	Files       OpenFiles                                          // nil: on disk; a simulation passes its own
+	DiskLimit   time.Duration                                      // how long the disk may take for one operation
+	MinFree     int64                                              // bytes that must stay free on the disk
+	OnSync      func(time.Duration)                                // told how long each log write took
+	Tracker     fsm.Tracker                                        // told of changed keys; may be nil
+	OnEvent     func(class byte, event string, db int, key []byte) // keyspace events of groups that this node leads
+	Listening   func() bool                                        // whether OnEvent has to be called for anything; not nil with OnEvent
+	WantsEvent  func(class byte) bool                              // whether OnEvent has to be called; not nil with OnEvent
+	OnMove      func()                                             // slots or leaderships may have left this node; must not block
+	OnUsers     func(u slots.Users)                                // the users of ACL were changed; must not block
+	OnMessage   func(channel, payload []byte)                      // a message published on another node
+	Fatal       func(error)                                        // must not return
+	Logger      hclog.Logger
 }
 
 // OpenFiles opens the files of a group's replica.
@@ -378,6 +381,9 @@ func (n *Node) openGroupLocked(group uint32, members []raft.Server) error {
 	o.Machine.Skip = skip
 	if !n.opt.Cluster {
 		o.Replica.Timeout = plainTimeout
+	}
+	if err := n.seed(files, members, o.Machine); err != nil {
+		return errors.Join(err, t.Close(), files.Close())
 	}
 	g, err := store.OpenGroup(o)
 	if err != nil {

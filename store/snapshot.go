@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"errors"
 	"sync"
 	"time"
@@ -163,13 +162,7 @@ func (s *groupSnapshot) Release() {
 func (g *Group) Reload() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := g.machine.BeginSnapshot()
-	defer s.Release()
-	var rdb bytes.Buffer
-	if _, err := s.WriteTo(&rdb, nobody{}); err != nil {
-		return err
-	}
-	m, err := fsm.Restore(&rdb, g.opt.Machine)
+	m, err := g.machine.Successor(g.opt.Machine, true)
 	if err != nil {
 		return err
 	}
@@ -177,12 +170,6 @@ func (g *Group) Reload() error {
 	g.machine = m
 	return nil
 }
-
-// nobody is the lock for a caller that has kept everybody out already.
-type nobody struct{}
-
-func (nobody) Lock()   {}
-func (nobody) Unlock() {}
 
 // ResetStats sets the counters of this process to zero.
 func (g *Group) ResetStats() {

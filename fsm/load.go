@@ -1,0 +1,80 @@
+package fsm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/quorate/quorate/fsm/rdb"
+	"github.com/quorate/quorate/slots/hashslot"
+)
+
+// Successor returns a machine that can take m's place with other data: it has
+// m's index, time, slots, thresholds and script cache, and with data m's keys and
+// functions, too. It needs m alone.
+func (m *Machine) Successor(o Options, data bool) (*Machine, error) {
+	var own bytes.Buffer
+	if data {
+		s := m.BeginSnapshot()
+		defer s.Release()
+		if _, err := s.WriteTo(&own, alone{}); err != nil {
+			return nil, err
+		}
+		return Restore(&own, o)
+	}
+	out := rdb.NewWriter(&own)
+	_, err := out.Write(m.stateHead())
+	if err == nil {
+		err = out.Finish()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Restore(&own, o)
+}
+
+// alone is the lock for a caller that has kept everybody out already.
+type alone struct{}
+
+func (alone) Lock()   {}
+func (alone) Unlock() {}
+
+// Load adds the keys and functions of an RDB file, whoever has written it, to a
+// machine that nobody uses yet. What else a file of our own says is ignored: it is
+// about another machine. So are keys in slots that the group doesn't serve and,
+// as in Redis, those that have expired by now (Unix ms). With merge the file's
+// keys and functions take the place of those that are there; else there must be none
+// of the same name. After an error the machine is good for nothing.
+func (m *Machine) Load(r io.Reader, now int64, merge bool) error {
+	d := rdb.NewDecoder(r)
+	d.Limits = &m.ks.Limits
+	for {
+		rec, err := d.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, rdb.ErrEmptyKey):
+			continue // an old bug of Redis; it ignores such keys as well
+		case err != nil:
+			return fmt.Errorf("load: %w", err)
+		}
+		switch rec.Kind {
+		case rdb.FunctionLibrary:
+			if _, err := m.libraries.load(m.interp, string(rec.Text), merge, nil); err != nil {
+				return fmt.Errorf("%w: a function library: %w", ErrSnapshot, err)
+			}
+		case rdb.KeyValue:
+			slot := hashslot.Of(rec.Key)
+			if rec.ExpireAt != 0 && rec.ExpireAt <= now || !m.serves(int(slot)) {
+				continue
+			}
+			if merge && rec.DB < m.ks.Databases() {
+				m.ks.Delete(rec.DB, slot, rec.Key)
+			}
+			if err := m.restoreKey(&rec); err != nil {
+				return err
+			}
+		}
+	}
+}

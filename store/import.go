@@ -1,0 +1,129 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// RDB files from outside and for outside (docs/decisions/0017-rdb-files.md).
+
+// Import puts an RDB file's keys and functions in the place of the group's, or
+// with merge beside them, and returns when they are on stable storage. After an
+// error of the file nothing has changed. Writes under way hear ErrUncertain;
+// watches and what clients have cached are void.
+//
+// Only a group of one takes a file. The library puts it in force at the leader
+// before it asks the others: a leader that was being deposed would differ from
+// them for ever.
+func (g *Group) Import(file io.Reader, merge bool) error {
+	if g.Serving() == 0 {
+		return ErrNotLeader
+	}
+	if c := g.raft.GetConfiguration(); c.Error() != nil || len(c.Configuration().Servers) != 1 {
+		return ErrNotAlone
+	}
+	g.mu.Lock()
+	if g.broken {
+		g.mu.Unlock()
+		return ErrNotLeader
+	}
+	next, err := g.machine.Successor(g.opt.Machine, merge)
+	g.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := next.Load(file, g.now(), merge); err != nil {
+		return err
+	}
+	return withSnapshot(next, func(size int64, r io.Reader) error {
+		return g.raft.Restore(&raft.SnapshotMeta{Version: raft.SnapshotVersionMax, Size: size}, r, 0)
+	})
+}
+
+// ErrNotAlone is returned where only a group of one replica can do something.
+var ErrNotAlone = errors.New("the group has several replicas")
+
+// Export writes the group's state as an RDB file, as it is when the call begins.
+// Others go on meanwhile. It returns the number of bytes.
+func (g *Group) Export(w io.Writer) (int64, error) {
+	g.mu.Lock()
+	if g.broken {
+		g.mu.Unlock()
+		return 0, errors.New("the group is being rebuilt")
+	}
+	s := g.machine.BeginSnapshot()
+	g.mu.Unlock()
+	defer func() {
+		g.mu.Lock()
+		s.Release()
+		g.mu.Unlock()
+	}()
+	return s.WriteTo(w, g.mu.RLocker())
+}
+
+// Seed makes an RDB file the first state of a replica that has none, before it is
+// opened; limits are thresholds of compact encodings, and what has expired at now
+// (Unix ms) is left out. It reports false, and does nothing, if there is state already. A
+// crash leaves either nothing or all of it.
+func (f *Files) Seed(file io.Reader, members []raft.Server, o fsm.Options, limits map[string]int, now int64) (bool, error) {
+	has, err := raft.HasExistingState(f.Log, f.Stable, f.Snapshots)
+	if err != nil || has {
+		return false, err
+	}
+	m := fsm.New(o)
+	for name, n := range limits {
+		if limit := m.LimitNamed(name); limit != nil {
+			*limit = n
+		}
+	}
+	if err := m.Load(file, now, false); err != nil {
+		return false, err
+	}
+	return true, withSnapshot(m, func(_ int64, r io.Reader) error {
+		_, t := raft.NewInmemTransport("")
+		sink, err := f.Snapshots.Create(raft.SnapshotVersionMax, 1, 1, raft.Configuration{Servers: members}, 1, t)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(sink, r); err != nil {
+			return errors.Join(err, sink.Cancel())
+		}
+		return sink.Close()
+	})
+}
+
+// withSnapshot hands on a machine's state as a snapshot and its size, which the
+// library wants to know before it reads.
+func withSnapshot(m *fsm.Machine, use func(size int64, r io.Reader) error) error {
+	s := m.BeginSnapshot()
+	size, err := s.WriteTo(io.Discard, nobody{})
+	s.Release()
+	if err != nil {
+		return fmt.Errorf("measure the snapshot: %w", err)
+	}
+	s = m.BeginSnapshot()
+	r, w := io.Pipe()
+	written := make(chan struct{})
+	// Ends with the snapshot, or when the reader is closed below.
+	go func() {
+		_, err := s.WriteTo(w, nobody{})
+		w.CloseWithError(err)
+		close(written)
+	}()
+	err = use(size, r)
+	r.CloseWithError(io.ErrClosedPipe)
+	<-written
+	s.Release()
+	return err
+}
+
+// nobody is the lock for a caller that has kept everybody out already.
+type nobody struct{}
+
+func (nobody) Lock()   {}
+func (nobody) Unlock() {}
