@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -21,6 +22,7 @@ func returnMemory(stop <-chan struct{}) {
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"},
 		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	h := heapWatch{patience: quietSeconds}
+	tune, percent := os.Getenv("GOGC") == "", 100
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {
@@ -30,10 +32,25 @@ func returnMemory(stop <-chan struct{}) {
 		case <-t.C:
 		}
 		metrics.Read(samples)
+		if p := collectAt(samples[1].Value.Uint64()); tune && (p > percent+percent/8 || p < percent-percent/8) {
+			debug.SetGCPercent(p)
+			percent = p
+		}
 		if h.second(samples[0].Value.Uint64(), samples[1].Value.Uint64(), samples[2].Value.Uint64()-samples[3].Value.Uint64()) {
 			debug.FreeOSMemory()
 		}
 	}
+}
+
+// minGarbage is how much garbage may gather before it is collected, however little
+// data there is: with 20 MB of it a collection each 20 MB of entries that pass through took 7% of
+// a busy node's CPU time. Where there is more data than that Go's own rule holds: as
+// much garbage as data.
+const minGarbage = 128 << 20
+
+// collectAt returns the percentage for debug.SetGCPercent with so much live data.
+func collectAt(live uint64) int {
+	return int(min(max(100, 100*minGarbage/max(live, 1)), 2000))
 }
 
 // heapWatch decides when room goes back.

@@ -28,3 +28,11 @@ func TestHeapWatch(t *testing.T) {
 		}
 	}
 }
+
+func TestCollectAt(t *testing.T) {
+	for live, want := range map[uint64]int{0: 2000, 1 << 20: 2000, 64 << 20: 200, 100 << 20: 128, 128 << 20: 100, 10 << 30: 100} {
+		if got := collectAt(live); got != want {
+			t.Errorf("%d bytes: %d, want %d", live, got, want)
+		}
+	}
+}
