@@ -186,7 +186,10 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
 		op.Before()
 	}
 	call := &m.call
-	*call = WriteCall{ReadCall: ReadCall{Writer: reply, Args: op.Args, DB: op.DB, now: m.now, m: m, seen: m.seen, waiter: w, nested: op.Nested, as: op.As}}
+	// Field by field: a literal would be put together on the stack and copied.
+	*call = WriteCall{}
+	call.Writer, call.Args, call.DB, call.now, call.m, call.seen = reply, op.Args, op.DB, m.now, m, m.seen
+	call.waiter, call.nested, call.as = w, op.Nested, op.As
 	if op.Cmd.Write == nil {
 		// A read draws from its own numbers: replicas that only see the
 		// writes must be at the same place in the entry's.

@@ -218,13 +218,13 @@ func (c *WriteCall) store(db int, key []byte, v keyspace.Value, keepTTL bool) {
 // putKeepTTL do.
 func (c *WriteCall) putString(key, b []byte, keepTTL bool) {
 	slot := hashslot.Of(key)
-	e := c.modifyIn(c.DB, slot, key)
+	e := c.visit(c.DB, slot, key)
 	if e == nil {
 		c.m.ks.Add(c.DB, slot, key, keyspace.NewString(b))
 		c.notify('n', "new", key)
 		return
 	}
-	e.SetString(b)
+	c.m.ks.Overwrite(c.DB, slot, e, b)
 	if !keepTTL {
 		c.m.ks.Unexpire(c.DB, e)
 	}

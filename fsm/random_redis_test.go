@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +54,13 @@ func waits(op *Op) bool {
 	return op.Cmd.Flags.Has(command.Blocking) && slices.ContainsFunc(op.Args, func(a []byte) bool { return isWord(a, "BLOCK") })
 }
 
+// byBytes reports whether a command asks for a range by bytes. Sorted sets here have
+// different scores, for which such a range isn't specified: Redis looks where its
+// skiplist leads it.
+func byBytes(op *Op) bool {
+	return strings.Contains(op.Cmd.Name, "LEX") || slices.ContainsFunc(op.Args, func(a []byte) bool { return isWord(a, "BYLEX") })
+}
+
 // TestRandomCommandsOnRedis sends the same random commands with hostile
 // arguments to two machines and to redis-server and compares every reply.
 func TestRandomCommandsOnRedis(t *testing.T) {
@@ -75,7 +83,7 @@ func TestRandomCommandsOnRedis(t *testing.T) {
 			p.now = notDue(p.leader, p.now+rnd.Int64N(100))
 			r.setTime(p.now)
 			op := g.op()
-			if waits(&op) {
+			if waits(&op) || byBytes(&op) {
 				continue
 			}
 			line := ""

@@ -72,6 +72,19 @@ func (ks *Keyspace) Modify(db int, slot uint16, e *Entry) {
 	ks.open(ks.dbs[db], slot, e)
 }
 
+// Overwrite makes a copy of b the value of an entry, whatever its value was. It
+// needs no Settle.
+func (ks *Keyspace) Overwrite(db int, slot uint16, e *Entry, b []byte) {
+	ks.Touch(slot)
+	if e.access&openBit != 0 {
+		e.SetString(b)
+		return
+	}
+	before := e.MemUsage()
+	e.SetString(b)
+	ks.dbs[db].used += int64(e.MemUsage() - before)
+}
+
 // open takes an entry out of the sum until Settle.
 func (ks *Keyspace) open(d *DB, slot uint16, e *Entry) {
 	if e.access&openBit == 0 {
