@@ -1,6 +1,8 @@
 package fsm
 
 import (
+	"strconv"
+
 	"cmp"
 	"slices"
 
@@ -61,6 +63,16 @@ func (c *WriteCall) storeGeo(form geoForm, event string) {
 		z.Add(found.member(p), score, c.Limits())
 	}
 	z.ConvertToListpackIfNeeded(c.Limits())
+	if q.storeDist && len(found.points) > 0 && c.feeding() {
+		// As effects: the C library may have another last bit of a distance.
+		c.propagate([]byte("DEL"), q.store)
+		effect := [][]byte{[]byte("ZADD"), q.store}
+		for i := range found.points {
+			p := &found.points[i]
+			effect = append(effect, strconv.AppendFloat(nil, p.dist/q.shape.Unit, 'g', -1, 64), found.member(p))
+		}
+		c.propagate(effect...)
+	}
 	c.storeZSet(q.store, z, event)
 }
 

@@ -154,7 +154,11 @@ func differing(t *testing.T, source, replica *wire.Conn, steps []Step) string {
 		slices.Sort(keys)
 		for _, k := range slices.Compact(keys) {
 			digest := func(c *wire.Conn) string {
-				return must(t, c, "DEBUG", "DIGEST-VALUE", k) + must(t, c, "TYPE", k) + must(t, c, "PEXPIRETIME", k)
+				value, err := c.Do("DEBUG", "DIGEST-VALUE", k) // whose types of reply differ
+				if err != nil || len(value.Elems) != 1 {
+					t.Fatalf("DEBUG DIGEST-VALUE %s: %s %v", k, value.Raw, err)
+				}
+				return string(value.Elems[0].Str) + must(t, c, "TYPE", k) + must(t, c, "PEXPIRETIME", k)
 			}
 			if a, r := digest(source), digest(replica); a != r {
 				b.WriteString("database " + strconv.Itoa(db) + " key " + quote(k) + ": " + quote(a) + " here, " + quote(r) + " there\n")
