@@ -89,11 +89,7 @@ func (a *Admin) saving() bool {
 			return true
 		}
 	}
-	if !a.dumps.writing.TryLock() {
-		return true
-	}
-	a.dumps.writing.Unlock()
-	return false
+	return a.dumps.busy.Load()
 }
 
 // lastSave returns when the RDB file was written, or in cluster mode when the

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -20,7 +21,8 @@ import (
 
 // dumps is the state of writing it.
 type dumps struct {
-	writing sync.Mutex
+	writing sync.Mutex  // held while the file is written
+	busy    atomic.Bool // likewise, for who only wants to know
 	mu      sync.Mutex
 	tried   time.Time // end of the last try
 	err     error     // of the last try
@@ -49,6 +51,12 @@ func (a *Admin) writeDump() error {
 		return store.ErrSaving
 	}
 	defer a.dumps.writing.Unlock()
+	return a.writeDumpLocked(path)
+}
+
+func (a *Admin) writeDumpLocked(path string) error {
+	a.dumps.busy.Store(true)
+	defer a.dumps.busy.Store(false)
 	changes := a.changes()
 	err := a.writeDumpTo(path)
 	a.dumps.mu.Lock()
@@ -168,10 +176,13 @@ func (a *Admin) SaveAtEnd() error {
 	a.dumps.mu.Lock()
 	skip := a.dumps.skip
 	a.dumps.mu.Unlock()
-	if skip || a.dumpPath() == "" || len(a.Config.Current().Save) == 0 {
+	path := a.dumpPath()
+	if skip || path == "" || len(a.Config.Current().Save) == 0 {
 		return nil
 	}
-	return a.writeDump()
+	a.dumps.writing.Lock() // one that is under way lacks the last writes
+	defer a.dumps.writing.Unlock()
+	return a.writeDumpLocked(path)
 }
 
 // loadDump puts the file in the place of the data, or with merge beside it.
