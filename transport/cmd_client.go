@@ -251,14 +251,14 @@ type killFilter struct {
 	id          int64
 	kind        int
 	hasKind     bool
-	addr, laddr string
+	addr, laddr *string // nil: any; "" is nobody's
 	user        *security.User
 	skipMe      bool
 }
 
 func (f *killFilter) matches(c *Session) bool {
 	return (f.id == 0 || f.id == c.id) && (!f.hasKind || f.kind == c.kind()) &&
-		(f.addr == "" || f.addr == c.addr) && (f.laddr == "" || f.laddr == c.laddr) &&
+		(f.addr == nil || *f.addr == c.addr) && (f.laddr == nil || *f.laddr == c.laddr) &&
 		(f.user == nil || f.user == c.User())
 }
 
@@ -267,7 +267,7 @@ func clientKill(s *Session, args [][]byte) {
 	old := len(args) == 3
 	f := killFilter{skipMe: true}
 	if old {
-		f.addr, f.skipMe = string(args[2]), false
+		f.addr, f.skipMe = new(string(args[2])), false
 	} else if !s.parseKill(args[2:], &f) {
 		return
 	}
@@ -319,9 +319,9 @@ func (s *Session) parseKill(args [][]byte, f *killFilter) bool {
 			}
 			f.kind, f.hasKind = kind, true
 		case "ADDR":
-			f.addr = string(value)
+			f.addr = new(string(value))
 		case "LADDR":
-			f.laddr = string(value)
+			f.laddr = new(string(value))
 		case "USER":
 			if f.user = s.srv.users.Find(string(value)); f.user == nil {
 				s.Error("ERR No such user '" + cString(value, len(value)) + "'")
