@@ -22,7 +22,7 @@ race: ## every package under the race detector
 	$(GO) test -race -timeout 30m ./...
 
 sim: ## fifty simulated fault runs of two minutes each
-	$(GO) test ./test/sim -run TestFaults -sim.runs=50 -sim.time=2m -timeout 30m
+	$(GO) test ./test/sim -run 'TestFaults|TestQueues' -sim.runs=50 -sim.time=2m -timeout 30m
 
 e2e: build ## the tour with real processes and redis-cli
 	$(GO) test ./test/e2e -v -count=1

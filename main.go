@@ -157,6 +157,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	}()
 	pages, err := servePages(&wg, adm, figures, s, log)
 	if err == nil && n.Ready(ctx) {
+		adm.Served()
 		entrance.begin(clients, &wg)
 		moveDoors(cfg, entrance)
 		log.Info("ready to accept connections", "version", version, "port", s.Port, "mode", mode(s), "node", n.ID(), "pid", os.Getpid())

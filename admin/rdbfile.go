@@ -29,6 +29,7 @@ type dumps struct {
 	saved   time.Time // end of the last success
 	changes int64     // counted when the last success began
 	skip    bool      // SHUTDOWN NOSAVE: none at the end
+	serves  bool      // the state is complete: before, a file would be of a part of the log
 }
 
 // dumpPath returns where the file lies, "" in cluster mode, where a node's groups have none.
@@ -127,6 +128,15 @@ func (a *Admin) changes() (n int64) {
 // retrySave is how long a save point waits after a failure, as in Redis.
 const retrySave = 5 * time.Second
 
+// Served says that the node has all its state: what the log held doesn't count as
+// changed since the last file, and from now on there may be files.
+func (a *Admin) Served() {
+	changes := a.changes()
+	a.dumps.mu.Lock()
+	a.dumps.changes, a.dumps.serves = changes, true
+	a.dumps.mu.Unlock()
+}
+
 // SavePoints writes the RDB file whenever a save point is reached, until stop closes.
 func (a *Admin) SavePoints(stop <-chan struct{}) {
 	t := time.NewTicker(100 * time.Millisecond)
@@ -150,9 +160,10 @@ func (a *Admin) savePointReached(now time.Time) bool {
 	changes := a.changes()
 	a.dumps.mu.Lock()
 	changes -= a.dumps.changes
+	serves := a.dumps.serves
 	failed, since := a.dumps.err != nil && now.Sub(a.dumps.tried) < retrySave, now.Sub(a.lastSaveLocked())
 	a.dumps.mu.Unlock()
-	if changes == 0 || failed {
+	if changes == 0 || failed || !serves {
 		return false
 	}
 	for _, p := range a.Config.Current().Save {
@@ -174,10 +185,13 @@ func (a *Admin) lastSaveLocked() time.Time {
 // more, if there are save points and SHUTDOWN didn't say NOSAVE.
 func (a *Admin) SaveAtEnd() error {
 	a.dumps.mu.Lock()
-	skip := a.dumps.skip
+	skip := a.dumps.skip || !a.dumps.serves
 	a.dumps.mu.Unlock()
+	if skip {
+		return nil
+	}
 	path := a.dumpPath()
-	if skip || path == "" || len(a.Config.Current().Save) == 0 {
+	if path == "" || len(a.Config.Current().Save) == 0 {
 		return nil
 	}
 	a.dumps.writing.Lock() // one that is under way lacks the last writes

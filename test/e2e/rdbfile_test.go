@@ -82,6 +82,9 @@ func TestRDBFile(t *testing.T) {
 			t.Errorf("%s after kill -9: %q, want %q", key, v, want)
 		}
 	}
+	if info := text(t, addr, "INFO", "persistence"); !strings.Contains(info, "rdb_changes_since_last_save:0\r\n") {
+		t.Errorf("what the log held counts as changed: %s", info)
+	}
 	text(t, addr, "DEL", "behind")
 
 	// The file of another server: the first state, and only that.
