@@ -95,6 +95,7 @@ type Node struct {
 	// For reading without the lock.
 	control atomic.Pointer[store.Replica]           // nil until this node belongs to a cluster
 	table   atomic.Pointer[map[uint32]*store.Group] // groups
+	users   atomic.Uint64                           // revision of the users that OnUsers was told of
 	leaving atomic.Bool                             // HandOver was called: take no leadership back
 	stop    chan struct{}
 	wg      sync.WaitGroup

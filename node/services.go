@@ -24,6 +24,7 @@ const (
 	svcControl                 // change as JSON -> nothing
 	svcVersion                 // -> version of the newest committed map as JSON
 	svcPublish                 // batch of published messages -> nothing; see spread.go
+	svcUsers                   // -> revision of the users in force (8 bytes)
 )
 
 // hello is how a node presents itself to one that doesn't know it.
@@ -69,6 +70,9 @@ func (l *link) AskStatus(id raft.ServerID, addr raft.ServerAddress, limit time.D
 // offerServices registers the node's side of the services.
 func (n *Node) offerServices() {
 	n.mux.HandleInline(svcStatus, n.serveStatus)
+	n.mux.HandleInline(svcUsers, func(_ string, _, dst []byte) []byte {
+		return binary.BigEndian.AppendUint64(dst, n.users.Load())
+	})
 	n.mux.Handle(svcHello, func(context.Context, string, []byte) ([]byte, error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()

@@ -28,29 +28,24 @@ const (
 	usersPoll     = 5 * time.Millisecond
 )
 
-// awaitUsers waits until this node has the revision and the others have applied as
-// much of the control group's log: who has changed a password may use it next.
+// awaitUsers waits until this node and the others have the revision in force: who
+// has changed a password may use it next.
 func (n *Node) awaitUsers(ctx context.Context, revision uint64) {
 	ctx, cancel := context.WithTimeout(ctx, usersPatience)
 	defer cancel()
-	c := n.Control()
-	if !poll(ctx, func() bool { return n.Map().Users.Revision >= revision }) {
-		return
-	}
-	index := c.Status().Applied
 	var others sync.WaitGroup
 	for _, other := range n.Map().Nodes {
 		if other.ID == n.ID() || other.Failed {
 			continue
 		}
 		others.Go(func() {
-			req := binary.BigEndian.AppendUint32(nil, controlGroup)
 			poll(ctx, func() bool {
-				b, err := n.mux.Call(ctx, other.ID, other.PeerAddr(), svcStatus, req)
-				return err != nil || len(b) != 24 || binary.BigEndian.Uint64(b[16:]) >= index
+				b, err := n.mux.Call(ctx, other.ID, other.PeerAddr(), svcUsers, nil)
+				return err != nil || len(b) != 8 || binary.BigEndian.Uint64(b) >= revision
 			})
 		})
 	}
+	poll(ctx, func() bool { return n.users.Load() >= revision })
 	others.Wait()
 }
 
@@ -70,5 +65,6 @@ func poll(ctx context.Context, ok func() bool) bool {
 func (n *Node) tellUsers(m *slots.Map) {
 	if n.opt.OnUsers != nil && m.Users.Revision > 0 {
 		n.opt.OnUsers(m.Users)
+		n.users.Store(m.Users.Revision)
 	}
 }
