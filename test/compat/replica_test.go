@@ -39,6 +39,7 @@ func TestReplica(t *testing.T) {
 		}
 		steps := g.Steps(min(*chunkFlag, *countFlag-total))
 		total += len(steps)
+		steps = slices.DeleteFunc(steps, setsZsetEncoding)
 		// The first half is in the file of every second chunk, the rest comes as effects.
 		half := len(steps) / 2
 		if seed%2 == 0 {
@@ -59,6 +60,15 @@ func TestReplica(t *testing.T) {
 		return
 	}
 	t.Logf("%d commands", total)
+}
+
+// setsZsetEncoding reports whether a step may change when a sorted set becomes a
+// skiplist: CONFIG doesn't go to replicas, and a listpack turns the score -0 into 0
+// where a skiplist keeps it, so the replica would differ, as one of redis-server does.
+func setsZsetEncoding(s Step) bool {
+	return s.name() == "CONFIG" && slices.ContainsFunc(s.Args, func(a string) bool {
+		return strings.HasPrefix(strings.ToLower(a), "zset-max-")
+	})
 }
 
 func dial(ctx context.Context, t *testing.T, addr string) *wire.Conn {
@@ -162,6 +172,9 @@ func differing(t *testing.T, source, replica *wire.Conn, steps []Step) string {
 			}
 			if a, r := digest(source), digest(replica); a != r {
 				b.WriteString("database " + strconv.Itoa(db) + " key " + quote(k) + ": " + quote(a) + " here, " + quote(r) + " there\n")
+				for _, c := range both {
+					b.WriteString("    " + content(t, c, k) + "\n")
+				}
 				for _, s := range steps {
 					if slices.Contains(s.Args, k) || s.name() == "MULTI" || s.name() == "EXEC" {
 						b.WriteString("    " + s.String() + "\n")
@@ -171,4 +184,25 @@ func differing(t *testing.T, source, replica *wire.Conn, steps []Step) string {
 		}
 	}
 	return b.String()
+}
+
+// content is the value at a key as its type's command prints it.
+func content(t *testing.T, c *wire.Conn, k string) string {
+	t.Helper()
+	switch must(t, c, "TYPE", k) {
+	case "+list\r\n":
+		return quote(must(t, c, "LRANGE", k, "0", "-1"))
+	case "+set\r\n":
+		return quote(must(t, c, "SMEMBERS", k))
+	case "+zset\r\n":
+		return quote(must(t, c, "ZRANGE", k, "0", "-1", "WITHSCORES"))
+	case "+hash\r\n":
+		return quote(must(t, c, "HGETALL", k))
+	case "+stream\r\n":
+		return quote(must(t, c, "XRANGE", k, "-", "+"))
+	case "+none\r\n":
+		return "none"
+	default:
+		return quote(must(t, c, "DUMP", k))
+	}
 }
