@@ -27,6 +27,7 @@ import (
 	"github.com/quorate/quorate/metrics"
 	"github.com/quorate/quorate/node"
 	"github.com/quorate/quorate/security"
+	"github.com/quorate/quorate/tool"
 	"github.com/quorate/quorate/transport"
 )
 
@@ -35,7 +36,12 @@ const version = "0.1.0"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx, stop, os.Args[1:], os.Stdin, os.Stdout)
+	var err error
+	if t, ok := theTool(os.Args); ok {
+		err = t.Run(ctx, os.Args[2:], os.Stdout, os.Stderr)
+	} else {
+		err = run(ctx, stop, os.Args[1:], os.Stdin, os.Stdout)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -43,7 +49,16 @@ func main() {
 	}
 }
 
-// run is the life of a process. It returns when ctx ends or stop is called, and
+// theTool returns the tool that the first argument names: such a word isn't taken
+// for the path of a configuration file.
+func theTool(args []string) (tool.Command, bool) {
+	if len(args) < 2 {
+		return tool.Command{}, false
+	}
+	return tool.Find(args[1])
+}
+
+// run is the life of a server. It returns when ctx ends or stop is called, and
 // the node has handed over what it leads.
 func run(ctx context.Context, stop func(), args []string, stdin io.Reader, stdout io.Writer) error {
 	in, err := config.ParseArgs(args)
@@ -55,6 +70,7 @@ func run(ctx context.Context, stop func(), args []string, stdin io.Reader, stdou
 		return nil
 	case in.Help:
 		fmt.Fprint(stdout, usage)
+		tool.Usage(stdout)
 		return nil
 	}
 	cfg, err := config.Load(in, stdin, config.Options{Version: version})
@@ -84,6 +100,8 @@ const usage = `Usage: quorate [path/to/redis.conf] [--directive value ...] [-]
        quorate -h | --help
 
 Without arguments: a single node on port 6379. A cluster: scripts/cluster.sh start
+
+Tools:
 `
 
 // serve builds, from below: metrics, node (files, Raft groups, peer port),

@@ -19,6 +19,7 @@ const module = "github.com/quorate/quorate"
 // a package may import what stands inside its own directory.
 var layers = [][]string{
 	{""}, // main
+	{"tool"},
 	{"admin"},
 	{"transport"},
 	{"node"},
