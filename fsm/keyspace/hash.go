@@ -18,10 +18,12 @@ import (
 // The zero value is an empty hash. Fields and values handed in are copied.
 // Those handed out must not be written to and are valid until the next change;
 // integers in a listpack are written into the caller's scratch.
-type Hash struct {
-	lp    listpack.LP       // used when dict is nil; nil when empty
-	dict  *Dense[hashEntry] // nil for the listpack encoding
-	bytes int               // lengths of dict's fields and values
+type Hash struct{ packed[hashTable] }
+
+// hashTable is a hash that is a dictionary.
+type hashTable struct {
+	Dense[hashEntry]
+	bytes int // lengths of the fields and values
 }
 
 // hashEntry keeps field and value in one allocation.
@@ -47,8 +49,10 @@ func newHashEntry(field, value []byte) hashEntry {
 // NewHashTable returns an empty hash that is a dictionary from the beginning,
 // with room for n fields. A loader that must keep the encoding starts with it.
 func NewHashTable(n int) *Hash {
-	h := &Hash{dict: new(Dense[hashEntry])}
-	h.dict.Reserve(n)
+	dict := new(hashTable)
+	dict.Reserve(n)
+	h := new(Hash)
+	h.setBig(dict)
 	return h
 }
 
@@ -67,7 +71,9 @@ func NewHashFromPacked(b []byte) (*Hash, error) {
 	if repeated(lp, n/2) {
 		return nil, fmt.Errorf("%w: hash with a field that occurs twice", ErrCorrupt)
 	}
-	return &Hash{lp: lp}, nil
+	h := new(Hash)
+	h.setLP(lp)
+	return h, nil
 }
 
 // repeated tells whether one of the n fields occurs twice. A few fields are
@@ -100,17 +106,17 @@ func repeated(lp listpack.LP, n int) bool {
 // dictionary.
 func (h *Hash) Packed() (listpack.LP, bool) {
 	switch {
-	case h.dict != nil:
+	case h.big() != nil:
 		return nil, false
-	case h.lp == nil:
+	case h.lp() == nil:
 		return listpack.New(), true
 	}
-	return h.lp, true
+	return h.lp(), true
 }
 
 // Encoding returns what OBJECT ENCODING says.
 func (h *Hash) Encoding() string {
-	if h.dict == nil {
+	if h.big() == nil {
 		return "listpack"
 	}
 	return "hashtable"
@@ -119,42 +125,42 @@ func (h *Hash) Encoding() string {
 // Len returns the number of fields.
 func (h *Hash) Len() int {
 	switch {
-	case h.dict != nil:
-		return h.dict.Len()
-	case h.lp == nil:
+	case h.big() != nil:
+		return h.big().Len()
+	case h.lp() == nil:
 		return 0
 	}
-	return h.lp.Len() / 2
+	return h.lp().Len() / 2
 }
 
 // Get returns the value of field.
 func (h *Hash) Get(field []byte, scratch *listpack.Scratch) (value []byte, ok bool) {
-	if h.dict != nil {
-		if i := h.dict.Find(field); i >= 0 {
-			return h.dict.At(i).value(), true
+	if h.big() != nil {
+		if i := h.big().Find(field); i >= 0 {
+			return h.big().At(i).value(), true
 		}
 		return nil, false
 	}
 	if p := h.find(field); p >= 0 {
-		return h.lp.Get(h.lp.Next(p), scratch), true
+		return h.lp().Get(h.lp().Next(p), scratch), true
 	}
 	return nil, false
 }
 
 // Has tells whether field is there.
 func (h *Hash) Has(field []byte) bool {
-	if h.dict != nil {
-		return h.dict.Find(field) >= 0
+	if h.big() != nil {
+		return h.big().Find(field) >= 0
 	}
 	return h.find(field) >= 0
 }
 
 // find returns the offset of field in the listpack, or -1.
 func (h *Hash) find(field []byte) int {
-	if h.lp == nil {
+	if h.lp() == nil {
 		return -1
 	}
-	return h.lp.Find(field, h.lp.First(), 1)
+	return h.lp().Find(field, h.lp().First(), 1)
 }
 
 // TryConvert makes the hash a dictionary when one of args, the fields and
@@ -163,7 +169,7 @@ func (h *Hash) find(field []byte) int {
 // argument decides about the encoding of all (Redis 7.0's
 // hashTypeTryConversion).
 func (h *Hash) TryConvert(args [][]byte, lim *Limits) {
-	if h.dict != nil {
+	if h.big() != nil {
 		return
 	}
 	sum := 0
@@ -174,26 +180,26 @@ func (h *Hash) TryConvert(args [][]byte, lim *Limits) {
 		}
 		sum += len(a)
 	}
-	if !h.lp.Fits(sum) {
+	if !h.lp().Fits(sum) {
 		h.convert()
 	}
 }
 
 // Set gives field a value and reports whether the field is new.
 func (h *Hash) Set(field, value []byte, lim *Limits) (added bool) {
-	if h.dict == nil && (max(len(field), len(value)) > lim.HashMaxListpackValue || !h.hasRoom(field, value)) {
+	if h.big() == nil && (max(len(field), len(value)) > lim.HashMaxListpackValue || !h.hasRoom(field, value)) {
 		h.convert()
 	}
-	if h.dict != nil {
+	if h.big() != nil {
 		return h.SetInTable(field, value)
 	}
-	if h.lp == nil {
-		h.lp = listpack.New()
+	if h.lp() == nil {
+		h.setLP(listpack.New())
 	}
 	if p := h.find(field); p >= 0 {
-		h.lp = h.lp.Replace(h.lp.Next(p), value)
+		h.setLP(h.lp().Replace(h.lp().Next(p), value))
 	} else {
-		h.lp = h.lp.Append(field).Append(value)
+		h.setLP(h.lp().Append(field).Append(value))
 		added = true
 	}
 	if h.Len() > lim.HashMaxListpackEntries {
@@ -203,58 +209,58 @@ func (h *Hash) Set(field, value []byte, lim *Limits) (added bool) {
 }
 
 func (h *Hash) hasRoom(field, value []byte) bool {
-	return h.lp.Fits(listpack.EntrySize(field) + listpack.EntrySize(value))
+	return h.lp().Fits(listpack.EntrySize(field) + listpack.EntrySize(value))
 }
 
 // SetInTable is Set for a hash that is a dictionary.
 func (h *Hash) SetInTable(field, value []byte) (added bool) {
-	if i := h.dict.Find(field); i >= 0 {
-		e := h.dict.At(i)
-		h.bytes += len(value) - len(e.value())
+	if i := h.big().Find(field); i >= 0 {
+		e := h.big().At(i)
+		h.big().bytes += len(value) - len(e.value())
 		*e = newHashEntry(field, value)
 		return false
 	}
-	h.dict.Add(newHashEntry(field, value))
-	h.bytes += len(field) + len(value)
+	h.big().Add(newHashEntry(field, value))
+	h.big().bytes += len(field) + len(value)
 	return true
 }
 
 // Fit makes the hash a dictionary when it is a listpack of more fields than
 // lim allows. Set does it by itself; a loader of foreign data calls it.
 func (h *Hash) Fit(lim *Limits) {
-	if h.dict == nil && h.Len() > lim.HashMaxListpackEntries {
+	if h.big() == nil && h.Len() > lim.HashMaxListpackEntries {
 		h.convert()
 	}
 }
 
 // convert makes a dictionary of a listpack.
 func (h *Hash) convert() {
-	dict := new(Dense[hashEntry])
+	dict := new(hashTable)
 	dict.Reserve(h.Len() + 1)
 	h.Each(func(field, value []byte) bool {
 		dict.Add(newHashEntry(field, value))
-		h.bytes += len(field) + len(value)
+		dict.bytes += len(field) + len(value)
 		return true
 	})
-	h.lp, h.dict = nil, dict
+	h.setBig(dict)
 }
 
 // Delete removes field and reports whether it was there.
 func (h *Hash) Delete(field []byte) bool {
-	if h.dict != nil {
-		i := h.dict.Find(field)
+	if h.big() != nil {
+		i := h.big().Find(field)
 		if i < 0 {
 			return false
 		}
-		h.bytes -= len(h.dict.At(i).both)
-		h.dict.Delete(i)
+		h.big().bytes -= len(h.big().At(i).both)
+		h.big().Delete(i)
 		return true
 	}
 	p := h.find(field)
 	if p < 0 {
 		return false
 	}
-	h.lp = h.lp.Delete(p, 2)
+	h.setLP(h.lp().Delete(p, 2))
 	return true
 }
 
@@ -264,36 +270,36 @@ type HashScratch struct{ field, value listpack.Scratch }
 // At returns the field and value at position i, 0 <= i < Len, for a random
 // choice. O(1) in a dictionary, O(n) in a listpack.
 func (h *Hash) At(i int, scratch *HashScratch) (field, value []byte) {
-	if h.dict != nil {
-		e := h.dict.At(i)
+	if h.big() != nil {
+		e := h.big().At(i)
 		return keyBytes(e.Key()), e.value()
 	}
-	p := h.lp.Seek(2 * i)
-	return h.lp.Get(p, &scratch.field), h.lp.Get(h.lp.Next(p), &scratch.value)
+	p := h.lp().Seek(2 * i)
+	return h.lp().Get(p, &scratch.field), h.lp().Get(h.lp().Next(p), &scratch.value)
 }
 
 // Each calls fn with every field and value, in order, until it returns false.
 // fn must not change the hash.
 func (h *Hash) Each(fn func(field, value []byte) bool) {
-	if h.dict != nil {
-		for i := range h.dict.Len() {
-			e := h.dict.At(i)
+	if h.big() != nil {
+		for i := range h.big().Len() {
+			e := h.big().At(i)
 			if !fn(keyBytes(e.Key()), e.value()) {
 				return
 			}
 		}
 		return
 	}
-	if h.lp == nil {
+	if h.lp() == nil {
 		return
 	}
 	var s HashScratch
-	for p := h.lp.First(); p >= 0; {
-		v := h.lp.Next(p)
-		if !fn(h.lp.Get(p, &s.field), h.lp.Get(v, &s.value)) {
+	for p := h.lp().First(); p >= 0; {
+		v := h.lp().Next(p)
+		if !fn(h.lp().Get(p, &s.field), h.lp().Get(v, &s.value)) {
 			return
 		}
-		p = h.lp.Next(v)
+		p = h.lp().Next(v)
 	}
 }
 
@@ -302,13 +308,13 @@ func (h *Hash) Each(fn func(field, value []byte) bool) {
 // docs for HSCAN). A field that is there from the first call to the last is
 // met, perhaps twice. A listpack is met in one call, whatever the cursor.
 func (h *Hash) Scan(cursor uint64, count int, fn func(field, value []byte)) uint64 {
-	if h.dict == nil {
+	if h.big() == nil {
 		h.Each(func(f, v []byte) bool { fn(f, v); return true })
 		return 0
 	}
-	from, to := scanRange(cursor, count, h.dict.Len())
+	from, to := scanRange(cursor, count, h.big().Len())
 	for i := from - 1; i >= to; i-- {
-		e := h.dict.At(i)
+		e := h.big().At(i)
 		fn(keyBytes(e.Key()), e.value())
 	}
 	return uint64(to)
@@ -317,18 +323,21 @@ func (h *Hash) Scan(cursor uint64, count int, fn func(field, value []byte)) uint
 // MemUsage estimates the bytes of memory the hash takes. It depends on the
 // contents and the encoding only, not on how they came to be.
 func (h *Hash) MemUsage() int {
-	const self = 48
-	if h.dict == nil {
-		return self + len(h.lp)
+	const self = 16
+	if h.big() == nil {
+		return self + len(h.lp())
 	}
-	return self + h.bytes + h.dict.Len()*hashEntryCost
+	return self + h.big().bytes + h.big().Len()*hashEntryCost
 }
 
 // Clone returns a deep copy.
 func (h *Hash) Clone() *Hash {
-	c := &Hash{lp: bytes.Clone(h.lp), bytes: h.bytes}
-	if h.dict != nil {
-		c.dict = h.dict.clone()
+	c := new(Hash)
+	switch dict, lp := h.big(), h.lp(); {
+	case dict != nil:
+		c.setBig(&hashTable{*dict.clone(), dict.bytes})
+	case lp != nil:
+		c.setLP(bytes.Clone(lp))
 	}
 	return c
 }

@@ -109,8 +109,8 @@ func checkHash(t *testing.T, r *rand.Rand, h *Hash, model hashModel) {
 	for _, e := range model {
 		size += len(e.field) + len(e.value)
 	}
-	if h.dict != nil && h.bytes != size {
-		t.Fatalf("%d bytes, want %d", h.bytes, size)
+	if h.big() != nil && h.big().bytes != size {
+		t.Fatalf("%d bytes, want %d", h.big().bytes, size)
 	}
 }
 

@@ -21,10 +21,7 @@ import (
 // In the large form Add, Remove, Rank, ByRank, ScoreSpan and LexSpan are
 // O(log n) and Score is O(1). The zero value is empty and ready. Not safe for
 // concurrent use with a writer; the apply goroutine owns every ZSet.
-type ZSet struct {
-	pack listpack.LP // the small form; nil when empty and new, or when big is set
-	big  *bigZSet
-}
+type ZSet struct{ packed[bigZSet] }
 
 // NewBigZSet returns an empty set that is in the large form already, with
 // room for n members: what a loader fills that restores a large set. n must
@@ -32,13 +29,15 @@ type ZSet struct {
 func NewBigZSet(n int) *ZSet {
 	big := newBigZSet()
 	big.dict.Reserve(n)
-	return &ZSet{big: big}
+	z := new(ZSet)
+	z.setBig(big)
+	return z
 }
 
 // Encoding returns what OBJECT ENCODING answers: "listpack" or "skiplist".
 // The second name is Redis's; here it stands for the large form.
 func (z *ZSet) Encoding() string {
-	if z.big != nil {
+	if z.big() != nil {
 		return "skiplist"
 	}
 	return "listpack"
@@ -46,8 +45,8 @@ func (z *ZSet) Encoding() string {
 
 // Len returns the number of members.
 func (z *ZSet) Len() int {
-	if z.big != nil {
-		return z.big.dict.Len()
+	if z.big() != nil {
+		return z.big().dict.Len()
 	}
 	return z.packLen()
 }
@@ -55,18 +54,18 @@ func (z *ZSet) Len() int {
 // Score returns the score of member. The second result is false when it isn't
 // there.
 func (z *ZSet) Score(member []byte) (float64, bool) {
-	if z.big != nil {
-		i := z.big.dict.Find(member)
+	if z.big() != nil {
+		i := z.big().dict.Find(member)
 		if i < 0 {
 			return 0, false
 		}
-		return z.big.dict.items[i].score, true
+		return z.big().dict.items[i].score, true
 	}
 	p := z.packFind(member)
 	if p < 0 {
 		return 0, false
 	}
-	return z.packScore(z.pack.Next(p)), true
+	return z.packScore(z.lp().Next(p)), true
 }
 
 // Add sets the score of member, which is copied, and reports whether the
@@ -79,7 +78,7 @@ func (z *ZSet) Add(member []byte, score float64, lim *Limits) (added bool) {
 	if score != score {
 		panic("keyspace: a score that is not a number")
 	}
-	if z.big == nil {
+	if z.big() == nil {
 		if p := z.packFind(member); p >= 0 {
 			z.packSetScore(p, member, score)
 			return false
@@ -90,36 +89,36 @@ func (z *ZSet) Add(member []byte, score float64, lim *Limits) (added bool) {
 		}
 		z.unpack()
 	}
-	return z.big.set(member, score)
+	return z.big().set(member, score)
 }
 
 // Remove deletes member and reports whether it was there.
 func (z *ZSet) Remove(member []byte) bool {
-	if z.big != nil {
-		i := z.big.dict.Find(member)
+	if z.big() != nil {
+		i := z.big().dict.Find(member)
 		if i < 0 {
 			return false
 		}
-		z.big.remove(i)
+		z.big().remove(i)
 		return true
 	}
 	p := z.packFind(member)
 	if p < 0 {
 		return false
 	}
-	z.pack = z.pack.Delete(p, 2)
+	z.setLP(z.lp().Delete(p, 2))
 	return true
 }
 
 // Rank returns the rank of member. The second result is false when it isn't
 // there. Its rank from the other end is Len()-1-rank.
 func (z *ZSet) Rank(member []byte) (int, bool) {
-	if z.big != nil {
-		i := z.big.dict.Find(member)
+	if z.big() != nil {
+		i := z.big().dict.Find(member)
 		if i < 0 {
 			return 0, false
 		}
-		return z.big.treeRank(i), true
+		return z.big().treeRank(i), true
 	}
 	return z.packRank(member)
 }
@@ -127,12 +126,12 @@ func (z *ZSet) Rank(member []byte) (int, bool) {
 // ByRank returns the member of rank i, 0 <= i < Len, and its score. The member
 // must not be changed, and is valid until the set is.
 func (z *ZSet) ByRank(i int) (member []byte, score float64) {
-	if z.big != nil {
-		e := &z.big.dict.items[z.big.treeAt(i)]
+	if z.big() != nil {
+		e := &z.big().dict.items[z.big().treeAt(i)]
 		return keyBytes(e.member), e.score
 	}
-	p := z.pack.Seek(2 * i)
-	return z.pack.Get(p, new(listpack.Scratch)), z.packScore(z.pack.Next(p))
+	p := z.lp().Seek(2 * i)
+	return z.lp().Get(p, new(listpack.Scratch)), z.packScore(z.lp().Next(p))
 }
 
 // Range calls fn for the members of the span from start to end, which is
@@ -145,18 +144,18 @@ func (z *ZSet) Range(start, end int, reverse bool, fn func(member []byte, score 
 	if start >= end {
 		return
 	}
-	if z.big == nil {
+	if z.big() == nil {
 		z.packRange(start, end, reverse, fn)
 		return
 	}
 	visit := func(pos uint32) bool {
-		e := &z.big.dict.items[pos]
+		e := &z.big().dict.items[pos]
 		return fn(keyBytes(e.member), e.score)
 	}
 	if reverse {
-		z.big.root.descend(start, end, visit)
+		z.big().root.descend(start, end, visit)
 	} else {
-		z.big.root.ascend(start, end, visit)
+		z.big().root.ascend(start, end, visit)
 	}
 }
 
@@ -167,12 +166,12 @@ func (z *ZSet) RemoveSpan(start, end int) int {
 	if start >= end {
 		return 0
 	}
-	if z.big == nil {
-		z.pack = z.pack.Delete(z.pack.Seek(2*start), 2*(end-start))
+	if z.big() == nil {
+		z.setLP(z.lp().Delete(z.lp().Seek(2*start), 2*(end-start)))
 		return end - start
 	}
 	for range end - start {
-		z.big.remove(z.big.treeAt(start))
+		z.big().remove(z.big().treeAt(start))
 	}
 	return end - start
 }
@@ -200,7 +199,7 @@ func (z *ZSet) pop(rank int) (member []byte, score float64, ok bool) {
 // added and removed meanwhile; a member can be met twice. A small set is
 // visited as a whole. fn's member is as in Range. Any cursor is safe.
 func (z *ZSet) Scan(cursor uint64, count int, fn func(member []byte, score float64)) (next uint64) {
-	if z.big == nil {
+	if z.big() == nil {
 		z.packRange(0, z.packLen(), false, func(member []byte, score float64) bool {
 			fn(member, score)
 			return true
@@ -208,13 +207,13 @@ func (z *ZSet) Scan(cursor uint64, count int, fn func(member []byte, score float
 		return 0
 	}
 	// The cursor is the number of positions not yet visited, from the front.
-	left := uint64(z.big.dict.Len())
+	left := uint64(z.big().dict.Len())
 	if cursor != 0 {
 		left = min(cursor, left)
 	}
 	for ; left > 0 && count > 0; count-- {
 		left--
-		e := &z.big.dict.items[left]
+		e := &z.big().dict.items[left]
 		fn(keyBytes(e.member), e.score)
 	}
 	return left
@@ -225,34 +224,38 @@ func (z *ZSet) Scan(cursor uint64, count int, fn func(member []byte, score float
 // Adding them to an empty set of the same form in this order makes a set that
 // can't be told from this one, in Scan neither: a snapshot writes this order.
 func (z *ZSet) EachStored(fn func(member []byte, score float64)) {
-	if z.big == nil {
+	if z.big() == nil {
 		z.Scan(0, 0, fn)
 		return
 	}
-	for i := range z.big.dict.items {
-		e := &z.big.dict.items[i]
+	for i := range z.big().dict.items {
+		e := &z.big().dict.items[i]
 		fn(keyBytes(e.member), e.score)
 	}
 }
 
 // Clone returns a deep copy. Member strings, which never change, are shared.
 func (z *ZSet) Clone() *ZSet {
-	if z.big != nil {
-		return &ZSet{big: z.big.clone()}
+	c := new(ZSet)
+	switch big, lp := z.big(), z.lp(); {
+	case big != nil:
+		c.setBig(big.clone())
+	case lp != nil:
+		c.setLP(lp.Clone())
 	}
-	return &ZSet{pack: z.pack.Clone()}
+	return c
 }
 
 // MemUsage estimates the bytes of memory the set occupies. It depends on the
 // contents and the encoding only, so that replicas agree on it.
 func (z *ZSet) MemUsage() int64 {
-	const header = 32
-	if z.big == nil {
-		return header + int64(len(z.pack))
+	const header = 16
+	if z.big() == nil {
+		return header + int64(len(z.lp()))
 	}
 	// Each member: its place in the dictionary with the spare room of growth,
 	// its cell of the index at two thirds full or less, its entry in a tree
 	// that is seven tenths full, and its bytes with the allocator's rounding.
 	const perMember = 28 + 14 + 18 + 6
-	return header + int64(z.Len())*perMember + z.big.memberBytes
+	return header + int64(z.Len())*perMember + z.big().memberBytes
 }

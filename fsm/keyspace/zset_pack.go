@@ -26,7 +26,8 @@ func ZSetFromListpack(b []byte, lim *Limits) (*ZSet, error) {
 	if err := listpack.Valid(b); err != nil {
 		return nil, err
 	}
-	z := &ZSet{pack: listpack.LP(b)}
+	z := new(ZSet)
+	z.setLP(b)
 	if err := z.packCheck(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorruptZSet, err)
 	}
@@ -39,33 +40,34 @@ func ZSetFromListpack(b []byte, lim *Limits) (*ZSet, error) {
 // Packed returns the listpack of a small set, as it goes into an RDB file. The
 // slice is the set's own memory. The second result is false for a large set.
 func (z *ZSet) Packed() ([]byte, bool) {
-	if z.big != nil {
+	if z.big() != nil {
 		return nil, false
 	}
-	if z.pack == nil {
+	if z.lp() == nil {
 		return listpack.New(), true
 	}
-	return z.pack.Bytes(), true
+	return z.lp().Bytes(), true
 }
 
 // ConvertToListpackIfNeeded turns a large set into a small one if lim allows
 // it. Redis does so with the results of ZUNIONSTORE and its relatives and
 // after loading (zsetConvertToListpackIfNeeded), and at no other time.
 func (z *ZSet) ConvertToListpackIfNeeded(lim *Limits) {
-	if z.big == nil || z.Len() > lim.ZsetMaxListpackEntries {
+	if z.big() == nil || z.Len() > lim.ZsetMaxListpackEntries {
 		return
 	}
-	for i := range z.big.dict.items {
-		if len(z.big.dict.items[i].member) > lim.ZsetMaxListpackValue {
+	for i := range z.big().dict.items {
+		if len(z.big().dict.items[i].member) > lim.ZsetMaxListpackValue {
 			return
 		}
 	}
-	if !listpack.New().Fits(int(z.big.memberBytes)) {
+	if !listpack.New().Fits(int(z.big().memberBytes)) {
 		return
 	}
-	small := ZSet{pack: listpack.New()}
+	var small ZSet
+	small.setLP(listpack.New())
 	z.Range(0, z.Len(), false, func(member []byte, score float64) bool {
-		small.packPut(small.pack.End(), member, score)
+		small.packPut(small.lp().End(), member, score)
 		return true
 	})
 	*z = small
@@ -74,7 +76,7 @@ func (z *ZSet) ConvertToListpackIfNeeded(lim *Limits) {
 // Unpack turns a small set into a large one; a large one stays as it is. SORT
 // does so with what it sorts (Redis 7.0's sortCommand).
 func (z *ZSet) Unpack() {
-	if z.big == nil {
+	if z.big() == nil {
 		z.unpack()
 	}
 }
@@ -87,21 +89,21 @@ func (z *ZSet) unpack() {
 		big.set(member, score)
 		return true
 	})
-	*z = ZSet{big: big}
+	z.setBig(big)
 }
 
 // packCheck checks everything but the listpack's own structure.
 func (z *ZSet) packCheck() error {
-	if z.pack.Len()%2 != 0 {
+	if z.lp().Len()%2 != 0 {
 		return errors.New("a member without a score")
 	}
 	members := make([]string, 0, z.packLen())
 	var lastScore float64
 	var scratch listpack.Scratch
-	for p := z.pack.First(); p >= 0; {
-		member := string(z.pack.Get(p, &scratch))
-		p = z.pack.Next(p)
-		score, ok := ParseFloat(z.pack.Get(p, &scratch))
+	for p := z.lp().First(); p >= 0; {
+		member := string(z.lp().Get(p, &scratch))
+		p = z.lp().Next(p)
+		score, ok := ParseFloat(z.lp().Get(p, &scratch))
 		if !ok {
 			return errors.New("a score that is not a number")
 		}
@@ -109,7 +111,7 @@ func (z *ZSet) packCheck() error {
 			return errors.New("members out of order")
 		}
 		members, lastScore = append(members, member), score
-		p = z.pack.Next(p)
+		p = z.lp().Next(p)
 	}
 	slices.Sort(members)
 	if len(slices.Compact(members)) != z.packLen() {
@@ -119,26 +121,26 @@ func (z *ZSet) packCheck() error {
 }
 
 func (z *ZSet) packLen() int {
-	if z.pack == nil {
+	if z.lp() == nil {
 		return 0
 	}
-	return z.pack.Len() / 2
+	return z.lp().Len() / 2
 }
 
 // packFits tells whether a member of n bytes and its score have room.
-func (z *ZSet) packFits(n int) bool { return z.pack == nil || z.pack.Fits(n+64) }
+func (z *ZSet) packFits(n int) bool { return z.lp() == nil || z.lp().Fits(n+64) }
 
 // packFind returns the offset of member, or -1.
 func (z *ZSet) packFind(member []byte) int {
-	if z.pack == nil {
+	if z.lp() == nil {
 		return -1
 	}
-	return z.pack.Find(member, z.pack.First(), 1)
+	return z.lp().Find(member, z.lp().First(), 1)
 }
 
 // packScore reads the score at offset p.
 func (z *ZSet) packScore(p int) float64 {
-	s, n, isInt := z.pack.Element(p)
+	s, n, isInt := z.lp().Element(p)
 	if isInt {
 		return float64(n)
 	}
@@ -152,29 +154,29 @@ func (z *ZSet) packScore(p int) float64 {
 // packSetScore changes the score of member, which is at offset p. Equal scores
 // stay as they are: a zero keeps its sign.
 func (z *ZSet) packSetScore(p int, member []byte, score float64) {
-	if z.packScore(z.pack.Next(p)) != score {
-		z.pack = z.pack.Delete(p, 2)
+	if z.packScore(z.lp().Next(p)) != score {
+		z.setLP(z.lp().Delete(p, 2))
 		z.packInsert(member, score)
 	}
 }
 
 // packInsert adds a member that isn't there.
 func (z *ZSet) packInsert(member []byte, score float64) {
-	if z.pack == nil {
-		z.pack = listpack.New()
+	if z.lp() == nil {
+		z.setLP(listpack.New())
 	}
 	var scratch listpack.Scratch
-	for p := z.pack.First(); p >= 0; {
+	for p := z.lp().First(); p >= 0; {
 		at := p
-		p = z.pack.Next(p)
+		p = z.lp().Next(p)
 		s := z.packScore(p)
-		if s > score || s == score && bytes.Compare(z.pack.Get(at, &scratch), member) > 0 {
+		if s > score || s == score && bytes.Compare(z.lp().Get(at, &scratch), member) > 0 {
 			z.packPut(at, member, score)
 			return
 		}
-		p = z.pack.Next(p)
+		p = z.lp().Next(p)
 	}
-	z.packPut(z.pack.End(), member, score)
+	z.packPut(z.lp().End(), member, score)
 }
 
 // packPut writes a pair in front of offset p.
@@ -187,20 +189,19 @@ func (z *ZSet) packPut(p int, member []byte, score float64) {
 	} else {
 		text = AppendFloat(text, score)
 	}
-	z.pack = z.pack.InsertBefore(p, text)
-	z.pack = z.pack.InsertBefore(p, member)
+	z.setLP(z.lp().InsertBefore(p, text).InsertBefore(p, member))
 }
 
 func (z *ZSet) packRank(member []byte) (int, bool) {
-	if z.pack == nil {
+	if z.lp() == nil {
 		return 0, false
 	}
 	rank := 0
-	for p := z.pack.First(); p >= 0; rank++ {
-		if z.pack.Equal(p, member) {
+	for p := z.lp().First(); p >= 0; rank++ {
+		if z.lp().Equal(p, member) {
 			return rank, true
 		}
-		p = z.pack.Next(z.pack.Next(p))
+		p = z.lp().Next(z.lp().Next(p))
 	}
 	return 0, false
 }
@@ -215,15 +216,15 @@ func (z *ZSet) packRange(start, end int, reverse bool, fn func(member []byte, sc
 		first = end - 1
 	}
 	var scratch listpack.Scratch
-	for p := z.pack.Seek(2 * first); start < end; start++ {
-		at := z.pack.Next(p)
-		if !fn(z.pack.Get(p, &scratch), z.packScore(at)) || start == end-1 {
+	for p := z.lp().Seek(2 * first); start < end; start++ {
+		at := z.lp().Next(p)
+		if !fn(z.lp().Get(p, &scratch), z.packScore(at)) || start == end-1 {
 			return
 		}
 		if reverse {
-			p = z.pack.Prev(z.pack.Prev(p))
+			p = z.lp().Prev(z.lp().Prev(p))
 		} else {
-			p = z.pack.Next(at)
+			p = z.lp().Next(at)
 		}
 	}
 }

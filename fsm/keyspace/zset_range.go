@@ -72,9 +72,9 @@ func (z *ZSet) ScoreSpan(r ScoreRange) (start, end int) {
 	if r.Empty() || z.Len() == 0 {
 		return 0, 0
 	}
-	if z.big != nil {
-		start = z.big.treeBound(func(score float64, _ uint32) bool { return r.below(score) })
-		end = z.big.treeBound(func(score float64, _ uint32) bool { return !r.above(score) })
+	if z.big() != nil {
+		start = z.big().treeBound(func(score float64, _ uint32) bool { return r.below(score) })
+		end = z.big().treeBound(func(score float64, _ uint32) bool { return !r.above(score) })
 		return start, end
 	}
 	z.packRange(0, z.packLen(), false, func(_ []byte, score float64) bool {
@@ -185,24 +185,24 @@ func (z *ZSet) LexSpan(r LexRange, reverse bool) (start, end int) {
 	if n == 0 || r.Empty() {
 		return 0, 0
 	}
-	if z.big == nil {
+	if z.big() == nil {
 		return z.packLexSpan(&r, reverse)
 	}
 	below := func(pos uint32) bool {
-		return r.below(func(b string) int { return z.big.compare(pos, b) })
+		return r.below(func(b string) int { return z.big().compare(pos, b) })
 	}
 	above := func(pos uint32) bool {
-		return r.above(func(b string) int { return z.big.compare(pos, b) })
+		return r.above(func(b string) int { return z.big().compare(pos, b) })
 	}
-	if z.big.uniform() {
-		start = z.big.treeBound(func(_ float64, pos uint32) bool { return below(pos) })
-		end = z.big.treeBound(func(_ float64, pos uint32) bool { return !above(pos) })
+	if z.big().uniform() {
+		start = z.big().treeBound(func(_ float64, pos uint32) bool { return below(pos) })
+		end = z.big().treeBound(func(_ float64, pos uint32) bool { return !above(pos) })
 		return start, end
 	}
 	// Members are not in byte order, and what a descent through the tree finds
 	// would depend on the tree's shape. A search by rank doesn't.
-	start = sort.Search(n, func(i int) bool { return !below(uint32(z.big.treeAt(i))) })
-	end = sort.Search(n, func(i int) bool { return above(uint32(z.big.treeAt(i))) })
+	start = sort.Search(n, func(i int) bool { return !below(uint32(z.big().treeAt(i))) })
+	end = sort.Search(n, func(i int) bool { return above(uint32(z.big().treeAt(i))) })
 	return start, max(start, end)
 }
 
@@ -211,10 +211,10 @@ func (z *ZSet) LexSpan(r LexRange, reverse bool) (start, end int) {
 func (z *ZSet) packLexSpan(r *LexRange, reverse bool) (start, end int) {
 	var scratch listpack.Scratch
 	at := func(p int) func(string) int {
-		member := z.pack.Get(p, &scratch)
+		member := z.lp().Get(p, &scratch)
 		return func(b string) int { return bytes.Compare(member, keyBytes(b)) }
 	}
-	if r.below(at(z.pack.Prev(z.pack.Last()))) || r.above(at(z.pack.First())) {
+	if r.below(at(z.lp().Prev(z.lp().Last()))) || r.above(at(z.lp().First())) {
 		return 0, 0
 	}
 	outside, beyond := r.below, r.above

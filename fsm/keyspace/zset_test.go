@@ -66,8 +66,8 @@ func (m naiveZSet) check(t *testing.T, z *ZSet) {
 			t.Fatalf("ByRank(%d) = %q, %v, want %v", i, member, score, p)
 		}
 	}
-	if z.big != nil {
-		z.big.checkTree(t)
+	if z.big() != nil {
+		z.big().checkTree(t)
 	}
 }
 
@@ -194,7 +194,7 @@ func TestZSetAgainstModel(t *testing.T) {
 				m.check(t, z)
 			case step%1009 == 0:
 				z.ConvertToListpackIfNeeded(&lim)
-				if want := z.big != nil && z.Len() > 128; want != (z.big != nil) {
+				if want := z.big() != nil && z.Len() > 128; want != (z.big() != nil) {
 					t.Fatalf("step %d: %s with %d members", step, z.Encoding(), z.Len())
 				}
 			case step%701 == 0:

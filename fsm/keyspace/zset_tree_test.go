@@ -32,9 +32,9 @@ func TestTreeDeep(t *testing.T) {
 					k := orders[in](i)
 					z.Add(member(k), float64(k/perScore), &lim)
 				}
-				z.big.checkTree(t)
-				if in == "up" && z.big.root.kids.count[0] < treeFan*treeFan {
-					t.Fatalf("growing at the edge: the first subtree has %d entries", z.big.root.kids.count[0])
+				z.big().checkTree(t)
+				if in == "up" && z.big().root.kids.count[0] < treeFan*treeFan {
+					t.Fatalf("growing at the edge: the first subtree has %d entries", z.big().root.kids.count[0])
 				}
 				left := make([]bool, n)
 				for i := range left {
@@ -53,7 +53,7 @@ func TestTreeDeep(t *testing.T) {
 								want = append(want, pair{string(member(j)), float64(j / perScore)})
 							}
 						}
-						z.big.checkTree(t)
+						z.big().checkTree(t)
 						if got := contents(z, 0, n, false); !slices.Equal(got, want) {
 							t.Fatalf("in %s, out %s, step %d: contents differ", in, out, i)
 						}
@@ -74,7 +74,7 @@ func TestTreeDeep(t *testing.T) {
 						}
 					}
 				}
-				if z.Len() != 0 || z.big.root.n != 0 || z.big.root.kids != nil {
+				if z.Len() != 0 || z.big().root.n != 0 || z.big().root.kids != nil {
 					t.Fatal("something is left")
 				}
 			}
@@ -95,17 +95,17 @@ func TestTreeEdge(t *testing.T) {
 			for i := range beyond {
 				z.Add(fmt.Appendf(nil, "%d", full+i), float64(full+i), &lim)
 			}
-			z.big.checkTree(t)
+			z.big().checkTree(t)
 			for i := beyond - 1; i >= 0; i-- {
 				if _, score, ok := z.PopMax(); !ok || score != float64(full+i) {
 					t.Fatalf("PopMax = %v, want %d", score, full+i)
 				}
-				z.big.checkTree(t)
+				z.big().checkTree(t)
 			}
 		}
 		for z.Len() > 0 {
 			z.PopMin()
 		}
-		z.big.checkTree(t)
+		z.big().checkTree(t)
 	}
 }

@@ -95,10 +95,10 @@ func parseFlags(args []string, usage io.Writer) (options, error) {
 	portBase := fs.Int("port-base", 0, "first client port; 0 draws random free ports")
 	dir := fs.String("dir", os.TempDir(), "where the servers' directories are created; should be a real disk")
 	asJSON := fs.Bool("json", false, "print JSON instead of tables")
-	memory := fs.Bool("memory", false, "measure memory per million keys instead of speed")
+	memory := fs.Bool("memory", false, "measure memory with data of several shapes instead of speed")
 	families := fs.Bool("families", false, "measure commands of every family on one node without persistence")
-	only := fs.String("only", "", "with -families: those whose family or command contains one of these words, separated by |")
-	memoryKeys := fs.Int("memory-keys", 1_000_000, "keys to load with -memory")
+	only := fs.String("only", "", "with -families: those whose family or command contains one of these words, separated by |; with -memory: shapes whose name contains this")
+	memoryKeys := fs.Int("memory-keys", 1_000_000, "the size of a shape with -memory; a list has ten times as many elements")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
 	}

@@ -51,3 +51,25 @@ func ResidentBytes(pids []int) (int64, error) {
 	}
 	return total, nil
 }
+
+// PeakBytes returns the largest resident memory that each process has had, summed.
+func PeakBytes(pids []int) (int64, error) {
+	var total int64
+	for _, pid := range pids {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			return 0, err
+		}
+		_, rest, found := bytes.Cut(text, []byte("VmHWM:"))
+		fields := bytes.Fields(rest)
+		if !found || len(fields) == 0 {
+			return 0, fmt.Errorf("/proc/%d/status has no VmHWM", pid)
+		}
+		kb, err := strconv.ParseInt(string(fields[0]), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("/proc/%d/status: %w", pid, err)
+		}
+		total += kb << 10
+	}
+	return total, nil
+}

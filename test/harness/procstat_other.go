@@ -14,3 +14,6 @@ func CPUTime([]int) (time.Duration, error) { return 0, errNoProc }
 
 // ResidentBytes is only available on Linux.
 func ResidentBytes([]int) (int64, error) { return 0, errNoProc }
+
+// PeakBytes is only available on Linux.
+func PeakBytes([]int) (int64, error) { return 0, errNoProc }
