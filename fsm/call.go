@@ -208,7 +208,7 @@ func (c *WriteCall) store(db int, key []byte, v keyspace.Value, keepTTL bool) {
 		c.m.notify('n', "new", db, key)
 		return
 	}
-	e.Value = v
+	e.SetValue(v)
 	if !keepTTL {
 		c.m.ks.Unexpire(db, e)
 	}

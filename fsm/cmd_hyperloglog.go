@@ -97,7 +97,7 @@ func pfadd(c *WriteCall) {
 	if e == nil {
 		c.put(key, keyspace.NewOwnedString(b))
 	} else {
-		e.Value = keyspace.NewOwnedString(b)
+		e.SetValue(keyspace.NewOwnedString(b))
 	}
 	switch {
 	case err != nil:
@@ -249,7 +249,7 @@ func pfmerge(c *WriteCall) {
 	if e == nil {
 		c.put(key, keyspace.NewOwnedString(b))
 	} else {
-		e.Value = keyspace.NewOwnedString(b)
+		e.SetValue(keyspace.NewOwnedString(b))
 	}
 	c.changed('$', "pfadd", key)
 	c.OK()

@@ -67,7 +67,7 @@ func (c *WriteCall) toDense(e *keyspace.Entry, b []byte) []byte {
 		c.Error(errHLLCorrupt)
 		return nil
 	}
-	e.Value = keyspace.NewOwnedString(dense)
+	e.SetValue(keyspace.NewOwnedString(dense))
 	c.modified(c.Args[2])
 	return dense
 }

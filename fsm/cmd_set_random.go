@@ -90,7 +90,7 @@ func spop(c *WriteCall) {
 		c.popEach(s, k, &out)
 	default:
 		s = c.popMost(s, k, &out)
-		e.Value = keyspace.NewSetValue(s)
+		e.SetValue(keyspace.NewSetValue(s))
 	}
 	out.flush()
 	c.shrunk('s', "spop", key, s.Len())

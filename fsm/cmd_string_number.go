@@ -54,7 +54,7 @@ func (c *WriteCall) addInt(n int64) {
 	if e == nil {
 		c.put(key, keyspace.NewInt(old+n))
 	} else {
-		e.Value = keyspace.NewInt(old + n)
+		e.SetValue(keyspace.NewInt(old + n))
 	}
 	c.changed('$', "incrby", key)
 	c.Int(old + n)
@@ -101,7 +101,7 @@ func incrbyfloat(c *WriteCall) {
 	if e == nil {
 		c.put(key, keyspace.NewText(sum))
 	} else {
-		e.Value = keyspace.NewText(sum)
+		e.SetValue(keyspace.NewText(sum))
 	}
 	c.changed('$', "incrbyfloat", key)
 	c.propagate([]byte("SET"), key, sum, []byte("KEEPTTL"))

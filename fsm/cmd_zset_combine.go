@@ -221,12 +221,9 @@ func (z *zcombination) result() *keyspace.ZSet {
 
 // zsum is a member of a union with what its score has come to.
 type zsum struct {
-	member string
-	score  float64
+	keyspace.Name
+	score float64
 }
-
-// Key returns the member.
-func (s zsum) Key() string { return s.member }
 
 func (z *zcombination) union(add func(member []byte, score float64)) {
 	var sums keyspace.Dense[zsum]
@@ -238,14 +235,14 @@ func (z *zcombination) union(add func(member []byte, score float64)) {
 				s := sums.At(at)
 				s.score = z.aggregate(s.score, score)
 			} else {
-				sums.Add(zsum{string(member), score})
+				sums.Add(zsum{keyspace.NewName(member), score})
 			}
 			return true
 		})
 	}
 	for i := range sums.Len() {
 		s := sums.At(i)
-		add([]byte(s.member), s.score)
+		add([]byte(s.Key()), s.score)
 	}
 }
 

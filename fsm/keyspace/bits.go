@@ -26,6 +26,6 @@ func (v *Value) Raw(n int) []byte {
 		s = s[:n]
 		clear(s[old:])
 	}
-	*v = ownString(s)
+	v.become(ownString(s))
 	return s
 }

@@ -6,18 +6,22 @@ import (
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
-// Entry is one key with its value and expiry.
+// Entry is one key with its value and expiry. There are many: it has 48 bytes,
+// so that no two cache lines are needed for most.
 type Entry struct {
+	Name // Spare is the place in the expiry heap plus one; 0: none
 	Value
-	key  string
-	at   int64 // expiry, Unix ms; 0: none
-	heap int32 // place in the expiry heap plus one; 0: none
-
-	access uint32 // see access.go
+	at int64 // expiry, Unix ms; 0: none
 }
 
-// Key returns the key.
-func (e Entry) Key() string { return e.key }
+// newEntry returns an entry that is not in DB.used yet.
+func newEntry(key []byte, v Value, access uint32) Entry {
+	v.access = access&accessMask | openBit
+	return Entry{Name: NewName(key), Value: v}
+}
+
+// SetValue gives the key another value.
+func (e *Entry) SetValue(v Value) { e.become(v) }
 
 // ExpireAt returns the expiry as Unix time in milliseconds, or 0 for none.
 func (e *Entry) ExpireAt() int64 { return e.at }

@@ -2,12 +2,34 @@ package keyspace
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"slices"
 	"unsafe"
 )
 
-// keyed is an element of a Dense dictionary: something that knows its own key.
-type keyed interface{ Key() string }
+// Name is the key of an element of a Dense. What is put into one begins with a
+// Name: it is read there without asking the element, which would be a call for
+// each. An element without a Name at its beginning can't be told from one with it:
+// TestElementsBeginWithName looks at all of them.
+type Name struct {
+	p     *byte
+	n     uint32
+	Spare uint32 // the element's own
+}
+
+// NewName returns a copy of key.
+func NewName(key []byte) Name {
+	s := string(key)
+	return Name{p: unsafe.StringData(s), n: uint32(len(s))}
+}
+
+// Key returns the key.
+func (n Name) Key() string { return unsafe.String(n.p, n.n) }
+
+// named is an element, which begins with a Name.
+type named interface{ Key() string }
+
+func nameOf[E named](e *E) *Name { return (*Name)(unsafe.Pointer(e)) }
 
 // Dense is a dictionary whose elements lie in one slice without holes, beside
 // an open-addressing index from key to position.
@@ -22,16 +44,26 @@ type keyed interface{ Key() string }
 //
 // The zero value is empty and ready. Find, Add and Delete are O(1) amortised.
 // Not safe for concurrent use with a writer.
-type Dense[E keyed] struct {
+type Dense[E named] struct {
 	items []E
-	table []cell         // length zero or a power of two
-	tags  [indexed]uint8 // of the elements while there is no table
+	index []cell         // length zero or a power of two, up to 1<<smallBits
+	large *[]largeCell   // the index of more elements; nil for fewer
+	tags  [indexed]uint8 // of the elements while there is no index
 }
 
-// cell is one place of the index: the low 32 bits of the key's hash and the
-// element's position plus one. A zero pos means a free cell. Keeping the hash
-// makes growth and deletion possible without looking at a key.
-type cell struct{ hash, pos uint32 }
+// cell is one place of the index of a dictionary that has up to 1<<smallBits of them:
+// the position of the element plus one in as many low bits as count the cells, the key's
+// hash in the others. A zero means a free cell. Half the size of largeCell is
+// half the memory, and half the misses of the CPU's caches. The home of a key is at its
+// highest bits, so that an index that grows needs no look at keys.
+type cell uint32
+
+// smallBits: the hash's part of a cell must be a bit longer than the position's.
+const smallBits = 15
+
+// largeCell is one place of the index of a large dictionary: the key's hash and the
+// element's position plus one. A zero pos means a free cell.
+type largeCell struct{ hash, pos uint32 }
 
 // hashSeed differs from process to process on purpose: clients can't choose
 // keys that collide. The order of elements doesn't depend on it.
@@ -60,24 +92,56 @@ func (d *Dense[E]) Find(key []byte) int {
 		return -1
 	}
 	h := hashOf(key)
-	if len(d.table) == 0 {
+	switch {
+	case d.large != nil:
+		return d.findLarge(key, h)
+	case len(d.index) == 0:
 		for i, tag := range d.tags[:len(d.items)] {
-			if tag == tagOf(h) && d.items[i].Key() == string(key) {
+			if tag == tagOf(h) && nameOf(&d.items[i]).Key() == string(key) {
 				return i
 			}
 		}
 		return -1
 	}
-	mask := uint32(len(d.table) - 1)
+	shift, mask := d.shape()
+	for i := h >> shift; ; i = (i + 1) & mask {
+		c := d.index[i]
+		if c == 0 {
+			return -1
+		}
+		if pos := uint32(c) & mask; (uint32(c)^h)&^mask == 0 && nameOf(&d.items[pos-1]).Key() == string(key) {
+			return int(pos - 1)
+		}
+	}
+}
+
+func (d *Dense[E]) findLarge(key []byte, h uint32) int {
+	table := *d.large
+	mask := uint32(len(table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
-		c := d.table[i]
+		c := table[i]
 		if c.pos == 0 {
 			return -1
 		}
-		if c.hash == h && d.items[c.pos-1].Key() == string(key) {
+		if c.hash == h && nameOf(&d.items[c.pos-1]).Key() == string(key) {
 			return int(c.pos - 1)
 		}
 	}
+}
+
+// shape returns how far a hash is shifted to find its home in the small index, and the
+// mask of its cells' positions.
+func (d *Dense[E]) shape() (shift, mask uint32) {
+	n := uint32(len(d.index))
+	return uint32(bits.LeadingZeros32(n)) + 1, n - 1
+}
+
+// cells returns the number of cells of the index.
+func (d *Dense[E]) cells() int {
+	if d.large != nil {
+		return len(*d.large)
+	}
+	return len(d.index)
 }
 
 // Add appends e, whose key must not be present, and returns its position.
@@ -87,13 +151,13 @@ func (d *Dense[E]) Add(e E) int {
 	}
 	d.items = append(d.items, e)
 	pos := len(d.items) - 1
-	switch {
-	case len(d.table) == 0 && len(d.items) < indexed:
-		d.tags[pos] = tagOf(hashOf(keyBytes(e.Key())))
-	case len(d.items)*4 > len(d.table)*3:
-		d.rebuild(max(2*indexed, 2*len(d.table)))
+	switch cells := d.cells(); {
+	case cells == 0 && len(d.items) < indexed:
+		d.tags[pos] = tagOf(d.hashAt(pos))
+	case len(d.items)*4 > cells*3:
+		d.rebuild(max(2*indexed, 2*cells))
 	default:
-		d.place(hashOf(keyBytes(e.Key())), uint32(pos+1))
+		d.place(d.hashAt(pos), uint32(pos+1))
 	}
 	return pos
 }
@@ -103,12 +167,21 @@ func (d *Dense[E]) Add(e E) int {
 // last itself.
 func (d *Dense[E]) Delete(i int) (movedFrom int) {
 	last := len(d.items) - 1
-	if len(d.table) > 0 {
+	switch {
+	case d.large != nil:
+		table := *d.large
+		d.unplaceLarge(d.largeCellOf(i))
+		if last != i {
+			table[d.largeCellOf(last)].pos = uint32(i + 1)
+		}
+	case len(d.index) > 0:
+		_, mask := d.shape()
 		d.unplace(d.cellOf(i))
 		if last != i {
-			d.table[d.cellOf(last)].pos = uint32(i + 1)
+			c := &d.index[d.cellOf(last)]
+			*c = *c&^cell(mask) | cell(i+1)
 		}
-	} else {
+	default:
 		d.tags[i] = d.tags[last]
 	}
 	d.items[i] = d.items[last]
@@ -121,7 +194,12 @@ func (d *Dense[E]) Delete(i int) (movedFrom int) {
 
 // clone returns a copy with the same elements; what they refer to is shared.
 func (d *Dense[E]) clone() *Dense[E] {
-	return &Dense[E]{items: slices.Clone(d.items), table: slices.Clone(d.table), tags: d.tags}
+	c := &Dense[E]{items: slices.Clone(d.items), index: slices.Clone(d.index), tags: d.tags}
+	if d.large != nil {
+		large := slices.Clone(*d.large)
+		c.large = &large
+	}
+	return c
 }
 
 // Reserve makes room for n elements in all, so that adding them doesn't move
@@ -149,7 +227,7 @@ func (d *Dense[E]) grow() {
 func (d *Dense[E]) shrink() {
 	n := len(d.items)
 	if n == 0 {
-		d.items, d.table = nil, nil
+		d.items, d.index, d.large = nil, nil, nil
 		return
 	}
 	if cap(d.items) > 4*indexed && n < cap(d.items)/4 {
@@ -157,64 +235,113 @@ func (d *Dense[E]) shrink() {
 		copy(items, d.items)
 		d.items = items
 	}
-	if len(d.table) > 4*indexed && n < len(d.table)/8 {
-		d.rebuild(len(d.table) / 2)
+	if cells := d.cells(); cells > 4*indexed && n < cells/8 {
+		d.rebuild(cells / 2)
 	}
 }
 
-// cellOf returns the index cell that points at position i.
+func (d *Dense[E]) hashAt(pos int) uint32 { return hashOf(keyBytes(nameOf(&d.items[pos]).Key())) }
+
+// cellOf returns the small index's cell that points at position i.
 func (d *Dense[E]) cellOf(i int) uint32 {
-	mask := uint32(len(d.table) - 1)
-	h := hashOf(keyBytes(d.items[i].Key()))
-	for c := h & mask; ; c = (c + 1) & mask {
-		if d.table[c].pos == uint32(i+1) {
+	shift, mask := d.shape()
+	for c := d.hashAt(i) >> shift; ; c = (c + 1) & mask {
+		if uint32(d.index[c])&mask == uint32(i+1) {
 			return c
 		}
 	}
 }
 
-func (d *Dense[E]) place(hash, pos uint32) {
-	mask := uint32(len(d.table) - 1)
-	i := hash & mask
-	for d.table[i].pos != 0 {
-		i = (i + 1) & mask
+// largeCellOf is cellOf for the large index.
+func (d *Dense[E]) largeCellOf(i int) uint32 {
+	table := *d.large
+	mask := uint32(len(table) - 1)
+	for c := d.hashAt(i) & mask; ; c = (c + 1) & mask {
+		if table[c].pos == uint32(i+1) {
+			return c
+		}
 	}
-	d.table[i] = cell{hash, pos}
 }
 
-// unplace frees cell i and closes the gap in the probe sequences through it.
+// place enters an element. Of its hash only the bits that a cell keeps matter.
+func (d *Dense[E]) place(hash, pos uint32) {
+	if d.large != nil {
+		table := *d.large
+		mask := uint32(len(table) - 1)
+		i := hash & mask
+		for table[i].pos != 0 {
+			i = (i + 1) & mask
+		}
+		table[i] = largeCell{hash, pos}
+		return
+	}
+	shift, mask := d.shape()
+	i := hash >> shift
+	for d.index[i] != 0 {
+		i = (i + 1) & mask
+	}
+	d.index[i] = cell(hash&^mask | pos)
+}
+
+// unplace frees cell i of the small index and closes the gap in the probe sequences
+// through it.
 func (d *Dense[E]) unplace(i uint32) {
-	mask := uint32(len(d.table) - 1)
-	for j := (i + 1) & mask; d.table[j].pos != 0; j = (j + 1) & mask {
-		home := d.table[j].hash & mask
-		// The entry at j may move to i unless its home lies after i on the
-		// way to j.
-		if (j-home)&mask >= (j-i)&mask {
-			d.table[i] = d.table[j]
+	shift, mask := d.shape()
+	for j := (i + 1) & mask; d.index[j] != 0; j = (j + 1) & mask {
+		if home := uint32(d.index[j]) >> shift; closes(home, i, j, mask) {
+			d.index[i] = d.index[j]
 			i = j
 		}
 	}
-	d.table[i] = cell{}
+	d.index[i] = 0
 }
 
-func (d *Dense[E]) rebuild(size int) {
-	old := d.table
-	d.table = make([]cell, size)
-	if len(old) > 0 {
-		placed := 0
-		for _, c := range old {
+// unplaceLarge is unplace for the large index.
+func (d *Dense[E]) unplaceLarge(i uint32) {
+	table := *d.large
+	mask := uint32(len(table) - 1)
+	for j := (i + 1) & mask; table[j].pos != 0; j = (j + 1) & mask {
+		if home := table[j].hash & mask; closes(home, i, j, mask) {
+			table[i] = table[j]
+			i = j
+		}
+	}
+	table[i] = largeCell{}
+}
+
+// closes reports whether what lies at j may move to the free cell i: unless its home
+// lies after i on the way to j.
+func closes(home, i, j, mask uint32) bool { return (j-home)&mask >= (j-i)&mask }
+
+// rebuild makes an index of so many cells.
+func (d *Dense[E]) rebuild(cells int) {
+	old, oldLarge := d.index, d.large
+	_, oldMask := d.shape()
+	if d.index, d.large = nil, nil; cells > 1<<smallBits {
+		table := make([]largeCell, cells)
+		d.large = &table
+	} else {
+		d.index = make([]cell, cells)
+	}
+	placed := 0
+	switch {
+	case oldLarge != nil:
+		for _, c := range *oldLarge {
 			if c.pos != 0 {
 				d.place(c.hash, c.pos)
 				placed++
 			}
 		}
-		for ; placed < len(d.items); placed++ {
-			d.place(hashOf(keyBytes(d.items[placed].Key())), uint32(placed+1))
+	case d.large == nil && cells > len(old): // fewer cells need more of the hash than is kept
+		for _, c := range old {
+			if c != 0 {
+				d.place(uint32(c)&^oldMask, uint32(c)&oldMask)
+				placed++
+			}
 		}
-		return
 	}
-	for i := range d.items {
-		d.place(hashOf(keyBytes(d.items[i].Key())), uint32(i+1))
+	for ; placed < len(d.items); placed++ {
+		d.place(d.hashAt(placed), uint32(placed+1))
 	}
 }
 

@@ -27,7 +27,7 @@ func (x *expires) less(a, b *due) bool {
 	if a.db != b.db {
 		return a.db < b.db
 	}
-	return x.entry(a).key < x.entry(b).key
+	return x.entry(a).Key() < x.entry(b).Key()
 }
 
 func (x *expires) push(d due) {
@@ -37,7 +37,7 @@ func (x *expires) push(d due) {
 
 // remove takes out the item at heap index i.
 func (x *expires) remove(i int) {
-	x.entry(&x.heap[i]).heap = 0
+	x.entry(&x.heap[i]).Spare = 0
 	last := len(x.heap) - 1
 	if i != last {
 		x.heap[i] = x.heap[last]
@@ -93,4 +93,4 @@ func (x *expires) down(i int) {
 }
 
 // settle tells the entry at heap index i where it is.
-func (x *expires) settle(i int) { x.entry(&x.heap[i]).heap = int32(i + 1) }
+func (x *expires) settle(i int) { x.entry(&x.heap[i]).Spare = uint32(i + 1) }

@@ -27,23 +27,19 @@ type hashTable struct {
 }
 
 // hashEntry keeps field and value in one allocation.
-type hashEntry struct {
-	both  string
-	split uint32 // length of the field
-}
+type hashEntry struct{ Name } // Spare is the length of the value, which lies behind the field
 
-func (e hashEntry) Key() string    { return e.both[:e.split] }
-func (e *hashEntry) value() []byte { return keyBytes(e.both[e.split:]) }
+func (e *hashEntry) value() []byte { return unsafe.Slice(e.p, e.n+e.Spare)[e.n:] }
 
 // hashEntryCost is an estimate of what an entry of a dictionary takes beside
 // its bytes: the element, its index cell, rounding of the allocation.
-const hashEntryCost = 24 + 16 + 8
+const hashEntryCost = 16 + 8 + 8
 
 func newHashEntry(field, value []byte) hashEntry {
 	both := make([]byte, len(field)+len(value))
 	copy(both, field)
 	copy(both[len(field):], value)
-	return hashEntry{unsafe.String(unsafe.SliceData(both), len(both)), uint32(len(field))}
+	return hashEntry{Name{unsafe.SliceData(both), uint32(len(field)), uint32(len(value))}}
 }
 
 // NewHashTable returns an empty hash that is a dictionary from the beginning,
@@ -180,8 +176,11 @@ func (h *Hash) TryConvert(args [][]byte, lim *Limits) {
 		}
 		sum += len(a)
 	}
-	if !h.lp().Fits(sum) {
+	switch {
+	case !h.lp().Fits(sum):
 		h.convert()
+	case h.lp() == nil && len(args)/2 <= lim.HashMaxListpackEntries:
+		h.setLP(listpack.NewFor(args))
 	}
 }
 
@@ -252,7 +251,8 @@ func (h *Hash) Delete(field []byte) bool {
 		if i < 0 {
 			return false
 		}
-		h.big().bytes -= len(h.big().At(i).both)
+		e := h.big().At(i)
+		h.big().bytes -= int(e.n + e.Spare)
 		h.big().Delete(i)
 		return true
 	}

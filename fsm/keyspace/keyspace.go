@@ -65,7 +65,7 @@ func (ks *Keyspace) Set(db int, slot uint16, key []byte, v Value, keepTTL bool) 
 		return
 	}
 	ks.Modify(db, slot, e)
-	e.Value = v
+	e.SetValue(v)
 	if !keepTTL {
 		ks.Unexpire(db, e)
 	}
@@ -76,11 +76,11 @@ func (ks *Keyspace) Add(db int, slot uint16, key []byte, v Value) {
 	ks.Touch(slot)
 	d := ks.dbs[db]
 	d.init()
-	i := d.slots[slot].Add(Entry{key: string(key), Value: v, access: ks.Fresh&accessMask | openBit})
+	i := d.slots[slot].Add(newEntry(key, v, ks.Fresh))
 	d.count(slot, 1)
 	ks.moves++
 	e := d.slots[slot].At(i)
-	ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.key})
+	ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.Key()})
 }
 
 // Replace does what Delete and Add would do to a key that exists, the order of
@@ -89,14 +89,14 @@ func (ks *Keyspace) Add(db int, slot uint16, key []byte, v Value) {
 func (ks *Keyspace) Replace(db int, slot uint16, e *Entry, v Value) {
 	d := ks.dbs[db]
 	if dict := &d.slots[slot]; e != dict.At(dict.Len()-1) {
-		key := []byte(e.key)
+		key := []byte(e.Key())
 		ks.Delete(db, slot, key)
 		ks.Add(db, slot, key, v)
 		return
 	}
 	// The last key would come back to where it was.
 	ks.persist(d, e)
-	e.Value = v
+	e.SetValue(v)
 	e.access = ks.Fresh&accessMask | openBit
 }
 
@@ -119,8 +119,8 @@ func (ks *Keyspace) Delete(db int, slot uint16, key []byte) bool {
 	ks.moves++
 	ks.persist(d, dict.At(i))
 	if from := dict.Delete(i); from != i {
-		if moved := dict.At(i); moved.heap != 0 {
-			ks.due.heap[moved.heap-1].pos = uint32(i)
+		if moved := dict.At(i); moved.Spare != 0 {
+			ks.due.heap[moved.Spare-1].pos = uint32(i)
 		}
 	}
 	d.count(slot, -1)
@@ -133,9 +133,9 @@ func (ks *Keyspace) SetExpire(db int, slot uint16, key []byte, at int64) {
 	d := ks.dbs[db]
 	i := d.slots[slot].Find(key)
 	e := d.slots[slot].At(i)
-	if e.heap != 0 {
+	if e.Spare != 0 {
 		e.at = at
-		ks.due.change(int(e.heap-1), at)
+		ks.due.change(int(e.Spare-1), at)
 		return
 	}
 	d.expires++
@@ -147,7 +147,7 @@ func (ks *Keyspace) SetExpire(db int, slot uint16, key []byte, at int64) {
 func (ks *Keyspace) Persist(db int, slot uint16, key []byte) bool {
 	d := ks.dbs[db]
 	e := d.Find(slot, key)
-	if e == nil || e.heap == 0 {
+	if e == nil || e.Spare == 0 {
 		return false
 	}
 	ks.Touch(slot)
@@ -156,8 +156,8 @@ func (ks *Keyspace) Persist(db int, slot uint16, key []byte) bool {
 }
 
 func (ks *Keyspace) persist(d *DB, e *Entry) {
-	if e.heap != 0 {
-		ks.due.remove(int(e.heap - 1))
+	if e.Spare != 0 {
+		ks.due.remove(int(e.Spare - 1))
 		e.at = 0
 		d.expires--
 	}
@@ -170,7 +170,7 @@ func (ks *Keyspace) NextExpired(now int64) (db int, slot uint16, key []byte, ok 
 		return 0, 0, nil, false
 	}
 	top := &ks.due.heap[0]
-	return int(top.db), top.slot, []byte(ks.due.entry(top).key), true
+	return int(top.db), top.slot, []byte(ks.due.entry(top).Key()), true
 }
 
 // NextExpiry returns the earliest expiry of all keys in Unix milliseconds.

@@ -21,13 +21,11 @@ type Set struct {
 	bytes int               // lengths of dict's members
 }
 
-type setMember string
-
-func (m setMember) Key() string { return string(m) }
+type setMember struct{ Name }
 
 // setMemberCost is an estimate of what a member of a dictionary takes beside
 // its bytes: string header, index cell, rounding of the allocation.
-const setMemberCost = 16 + 16 + 8
+const setMemberCost = 16 + 8 + 8
 
 // NewSetTable returns an empty set that is a dictionary from the beginning,
 // with room for n members. A loader that must keep the encoding starts with it.
@@ -101,7 +99,7 @@ func (s *Set) AddToTable(member []byte) bool {
 	if s.dict.Find(member) >= 0 {
 		return false
 	}
-	s.dict.Add(setMember(member))
+	s.dict.Add(setMember{NewName(member)})
 	s.bytes += len(member)
 	return true
 }
@@ -136,7 +134,7 @@ func (s *Set) convert() {
 	var scratch listpack.Scratch
 	for i := range n {
 		member := strconv.AppendInt(scratch[:0], ints.At(i), 10)
-		s.dict.Add(setMember(member))
+		s.dict.Add(setMember{NewName(member)})
 		s.bytes += len(member)
 	}
 }
@@ -163,7 +161,7 @@ func (s *Set) Remove(member []byte) bool {
 // At returns the member at position i, 0 <= i < Len, for a random choice. O(1).
 func (s *Set) At(i int, scratch *listpack.Scratch) []byte {
 	if s.dict != nil {
-		return keyBytes(string(*s.dict.At(i)))
+		return keyBytes(s.dict.At(i).Key())
 	}
 	return strconv.AppendInt(scratch[:0], s.ints.At(i), 10)
 }
@@ -190,7 +188,7 @@ func (s *Set) Scan(cursor uint64, count int, fn func(member []byte)) uint64 {
 	}
 	from, to := scanRange(cursor, count, s.dict.Len())
 	for i := from - 1; i >= to; i-- {
-		fn(keyBytes(string(*s.dict.At(i))))
+		fn(keyBytes(s.dict.At(i).Key()))
 	}
 	return uint64(to)
 }

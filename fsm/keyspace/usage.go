@@ -11,7 +11,7 @@ import "math/bits"
 const (
 	// entryCost is what an entry of the keyspace takes beside its key and
 	// value: itself and its place in the index, with the spare room of both.
-	entryCost = 56 + 7 + 17
+	entryCost = 48 + 6 + 8
 	// expiryCost is what an expiry takes in the heap of expiries.
 	expiryCost = 16 + 4
 )
@@ -37,7 +37,7 @@ func allocated(n int) int {
 // MemUsage estimates the bytes of memory that the key and its value take. It
 // depends on them and the encoding only, not on how they came to be. O(1).
 func (e *Entry) MemUsage() int {
-	n := entryCost + allocated(len(e.key))
+	n := entryCost + allocated(int(e.Name.n))
 	switch e.Kind() {
 	case KindList:
 		return n + e.List().MemUsage()
@@ -90,7 +90,7 @@ func (ks *Keyspace) open(d *DB, slot uint16, e *Entry) {
 	if e.access&openBit == 0 {
 		d.used -= int64(e.MemUsage())
 		e.access |= openBit
-		ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.key})
+		ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.Key()})
 	}
 }
 
@@ -147,7 +147,7 @@ func (ks *Keyspace) Recount() (bytes int64) {
 			for i := range d.slots[slot].items {
 				e := &d.slots[slot].items[i]
 				bytes += int64(e.MemUsage())
-				if e.heap != 0 {
+				if e.Spare != 0 {
 					bytes += expiryCost
 				}
 			}
@@ -158,7 +158,7 @@ func (ks *Keyspace) Recount() (bytes int64) {
 
 // Cost estimates the bytes that deleting the entry would free.
 func (e *Entry) Cost() int64 {
-	if e.heap != 0 {
+	if e.Spare != 0 {
 		return int64(e.MemUsage()) + expiryCost
 	}
 	return int64(e.MemUsage())

@@ -34,6 +34,13 @@ type Value struct {
 	n    uint64         // the integer, or length and capacity of the string (32 bits each)
 	kind Kind
 	enc  stringEncoding
+
+	access uint32 // of the entry whose value this is, which has no room of its own; see access.go
+}
+
+// become gives v another content.
+func (v *Value) become(other Value) {
+	v.p, v.n, v.kind, v.enc = other.p, other.n, other.kind, other.enc
 }
 
 // stringEncoding tells how a string is held and what OBJECT ENCODING calls it.
@@ -63,11 +70,11 @@ func NewString(b []byte) Value {
 func (v *Value) SetString(b []byte) {
 	held := int(v.n >> 32)
 	if v.kind != KindString || v.enc == encInt || len(b) > held || allocated(len(b)) != allocated(held) {
-		*v = NewString(b)
+		v.become(NewString(b))
 		return
 	}
 	if n, ok := ParseInt(b); ok {
-		*v = NewInt(n)
+		v.become(NewInt(n))
 		return
 	}
 	n := copy(unsafe.Slice((*byte)(v.p), held), b)
@@ -143,7 +150,7 @@ func (v *Value) Append(b []byte) int {
 		copy(grown, old)
 		old = grown
 	}
-	*v = ownString(append(old, b...))
+	v.become(ownString(append(old, b...)))
 	return v.StrLen()
 }
 
@@ -164,7 +171,7 @@ func (v *Value) SetRange(offset int, b []byte) int {
 		clear(s[n:])
 	}
 	copy(s[offset:], b)
-	*v = ownString(s)
+	v.become(ownString(s))
 	return len(s)
 }
 

@@ -1,7 +1,5 @@
 package keyspace
 
-import "unsafe"
-
 // Warmer brings entries that are about to be looked up into the CPU's caches:
 // each of its steps touches one memory location of every key before the next
 // step needs it, so that the accesses overlap. The zero value is ready.
@@ -48,16 +46,16 @@ func (w *Warmer) Finish() {
 	}
 	for i := range finds {
 		if e := finds[i].e; e != nil {
-			w.sink += uintptr(len(e.key))
+			w.sink += uintptr(e.Name.n)
 		}
 	}
 	for i := range finds {
 		if e := finds[i].e; e != nil {
-			if len(e.key) > 0 {
-				w.sink += uintptr(*unsafe.StringData(e.key))
+			if e.Name.n > 0 {
+				w.sink += uintptr(*e.Name.p)
 			}
-			if e.p != nil {
-				w.sink += uintptr(*(*byte)(e.p))
+			if e.Value.p != nil {
+				w.sink += uintptr(*(*byte)(e.Value.p))
 			}
 		}
 	}
@@ -67,7 +65,13 @@ func (w *Warmer) Finish() {
 // guess returns the first element whose hash looks right, or nil. It looks at
 // no key.
 func (d *Dense[E]) guess(hash uint32) *E {
-	if len(d.table) == 0 {
+	if d.large != nil {
+		if c := (*d.large)[hash&uint32(len(*d.large)-1)]; c.pos != 0 {
+			return &d.items[c.pos-1]
+		}
+		return nil
+	}
+	if len(d.index) == 0 {
 		for i, tag := range d.tags[:len(d.items)] {
 			if tag == tagOf(hash) {
 				return &d.items[i]
@@ -75,8 +79,9 @@ func (d *Dense[E]) guess(hash uint32) *E {
 		}
 		return nil
 	}
-	if c := d.table[hash&uint32(len(d.table)-1)]; c.pos != 0 {
-		return &d.items[c.pos-1]
+	shift, mask := d.shape()
+	if c := uint32(d.index[hash>>shift]); c != 0 {
+		return &d.items[c&mask-1]
 	}
 	return nil
 }

@@ -128,7 +128,7 @@ func (z *ZSet) Rank(member []byte) (int, bool) {
 func (z *ZSet) ByRank(i int) (member []byte, score float64) {
 	if z.big() != nil {
 		e := &z.big().dict.items[z.big().treeAt(i)]
-		return keyBytes(e.member), e.score
+		return keyBytes(e.Key()), e.score
 	}
 	p := z.lp().Seek(2 * i)
 	return z.lp().Get(p, new(listpack.Scratch)), z.packScore(z.lp().Next(p))
@@ -150,7 +150,7 @@ func (z *ZSet) Range(start, end int, reverse bool, fn func(member []byte, score 
 	}
 	visit := func(pos uint32) bool {
 		e := &z.big().dict.items[pos]
-		return fn(keyBytes(e.member), e.score)
+		return fn(keyBytes(e.Key()), e.score)
 	}
 	if reverse {
 		z.big().root.descend(start, end, visit)
@@ -214,7 +214,7 @@ func (z *ZSet) Scan(cursor uint64, count int, fn func(member []byte, score float
 	for ; left > 0 && count > 0; count-- {
 		left--
 		e := &z.big().dict.items[left]
-		fn(keyBytes(e.member), e.score)
+		fn(keyBytes(e.Key()), e.score)
 	}
 	return left
 }
@@ -230,7 +230,7 @@ func (z *ZSet) EachStored(fn func(member []byte, score float64)) {
 	}
 	for i := range z.big().dict.items {
 		e := &z.big().dict.items[i]
-		fn(keyBytes(e.member), e.score)
+		fn(keyBytes(e.Key()), e.score)
 	}
 }
 

@@ -13,12 +13,9 @@ type bigZSet struct {
 }
 
 type zsetElement struct {
-	member string
-	score  float64
+	Name
+	score float64
 }
-
-// Key returns the member.
-func (e zsetElement) Key() string { return e.member }
 
 func newBigZSet() *bigZSet { return &bigZSet{root: &treeNode{}} }
 
@@ -29,7 +26,7 @@ func (z *bigZSet) set(member []byte, score float64) (added bool) {
 	i := z.dict.Find(member)
 	if i < 0 {
 		z.memberBytes += int64(len(member))
-		z.treeInsert(z.dict.Add(zsetElement{string(member), score}))
+		z.treeInsert(z.dict.Add(zsetElement{NewName(member), score}))
 		return true
 	}
 	if e := &z.dict.items[i]; e.score != score {
@@ -46,7 +43,7 @@ func (z *bigZSet) remove(i int) {
 	if last := z.dict.Len() - 1; last != i {
 		z.treeMove(last, i)
 	}
-	z.memberBytes -= int64(len(z.dict.items[i].member))
+	z.memberBytes -= int64(z.dict.items[i].n)
 	z.dict.Delete(i)
 }
 
@@ -58,7 +55,7 @@ func (z *bigZSet) uniform() bool {
 
 // compare compares the member at dictionary position pos with b.
 func (z *bigZSet) compare(pos uint32, b string) int {
-	return strings.Compare(z.dict.items[pos].member, b)
+	return strings.Compare(z.dict.items[pos].Key(), b)
 }
 
 func (z *bigZSet) clone() *bigZSet {

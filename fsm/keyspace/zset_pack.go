@@ -57,7 +57,7 @@ func (z *ZSet) ConvertToListpackIfNeeded(lim *Limits) {
 		return
 	}
 	for i := range z.big().dict.items {
-		if len(z.big().dict.items[i].member) > lim.ZsetMaxListpackValue {
+		if int(z.big().dict.items[i].n) > lim.ZsetMaxListpackValue {
 			return
 		}
 	}
@@ -90,6 +90,14 @@ func (z *ZSet) unpack() {
 		return true
 	})
 	z.setBig(big)
+}
+
+// Reserve makes room in a new set for pairs of score and member, which are going to
+// be added.
+func (z *ZSet) Reserve(pairs [][]byte, lim *Limits) {
+	if z.lp() == nil && z.big() == nil && len(pairs)/2 <= lim.ZsetMaxListpackEntries {
+		z.setLP(listpack.NewFor(pairs))
+	}
 }
 
 // packCheck checks everything but the listpack's own structure.

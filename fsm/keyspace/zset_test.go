@@ -110,7 +110,7 @@ func (z *bigZSet) checkTree(t *testing.T) {
 	}
 	memberBytes := int64(0)
 	for i := range z.dict.items {
-		memberBytes += int64(len(z.dict.items[i].member))
+		memberBytes += int64(z.dict.items[i].n)
 	}
 	if memberBytes != z.memberBytes {
 		t.Fatalf("memberBytes = %d, want %d", z.memberBytes, memberBytes)

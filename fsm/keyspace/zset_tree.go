@@ -49,7 +49,7 @@ func (z *bigZSet) upper(nd *treeNode, score float64, member string) int {
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
 		s := nd.score[mid]
-		if s < score || s == score && z.dict.items[nd.pos[mid]].member <= member {
+		if s < score || s == score && z.dict.items[nd.pos[mid]].Key() <= member {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -61,7 +61,7 @@ func (z *bigZSet) upper(nd *treeNode, score float64, member string) int {
 // treeInsert puts the dictionary's element at pos into the tree.
 func (z *bigZSet) treeInsert(pos int) {
 	e := &z.dict.items[pos]
-	right := z.insertBelow(z.root, true, e.score, e.member, uint32(pos))
+	right := z.insertBelow(z.root, true, e.score, e.Key(), uint32(pos))
 	if right == nil {
 		return
 	}
@@ -94,7 +94,7 @@ func (z *bigZSet) insertBelow(nd *treeNode, edge bool, score float64, member str
 // of the tree.
 func (z *bigZSet) treeDelete(pos int) {
 	e := &z.dict.items[pos]
-	z.deleteBelow(z.root, e.score, e.member)
+	z.deleteBelow(z.root, e.score, e.Key())
 	for z.root.kids != nil && z.root.n == 1 {
 		z.root = z.root.kids.node[0]
 	}
@@ -126,7 +126,7 @@ func (z *bigZSet) deleteBelow(nd *treeNode, score float64, member string) {
 func (z *bigZSet) treeMove(from, to int) {
 	e := &z.dict.items[from]
 	for nd := z.root; nd != nil; {
-		i := max(z.upper(nd, e.score, e.member)-1, 0)
+		i := max(z.upper(nd, e.score, e.Key())-1, 0)
 		if nd.pos[i] == uint32(from) {
 			nd.pos[i] = uint32(to)
 		}
@@ -142,7 +142,7 @@ func (z *bigZSet) treeRank(pos int) int {
 	e := &z.dict.items[pos]
 	rank := 0
 	for nd := z.root; ; {
-		i := z.upper(nd, e.score, e.member) - 1
+		i := z.upper(nd, e.score, e.Key()) - 1
 		if nd.kids == nil {
 			return rank + i
 		}

@@ -48,6 +48,16 @@ func New() LP {
 	return LP{headerSize + 1, 0, 0, 0, 0, 0, endMark}
 }
 
+// NewFor returns an empty listpack with room for elements, which are going to be
+// added one by one: it need not move meanwhile, nor leave its former places behind.
+func NewFor(elements [][]byte) LP {
+	size := headerSize + 1
+	for _, e := range elements {
+		size += EntrySize(e)
+	}
+	return append(slices.Grow(LP(nil), size), New()...)
+}
+
 // Bytes returns the listpack as it goes into an RDB file. The slice is the
 // listpack's own memory.
 func (lp LP) Bytes() []byte { return lp }
