@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/nonblock"
 	"github.com/quorate/quorate/security"
 )
 
@@ -214,7 +215,7 @@ func (s *Server) accept(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	c := newSession(s, conn, s.lastID.Add(1))
+	c := newSession(s, nonblock.Conn(conn), s.lastID.Add(1))
 	if !s.sessions.add(c, s.opts.Limits.MaxClients.Load()) {
 		s.refuse(conn, "-"+errMaxClients+"\r\n")
 		return

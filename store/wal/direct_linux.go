@@ -10,12 +10,16 @@ import (
 // stable storage when they return; nil where the file system can't do that. The
 // page cache would hold a copy of a log that is hardly ever read, and getting a
 // page for every 4 KiB was a fifth of a busy node's CPU time.
-func openDirect(path string) *os.File {
+func openDirect(path string) directFile {
 	f, err := os.OpenFile(path, os.O_WRONLY|unix.O_DIRECT|unix.O_DSYNC, 0)
 	if err != nil {
 		return nil
 	}
-	return f
+	async, err := newAsyncFile(f)
+	if err != nil {
+		return f
+	}
+	return async
 }
 
 // createDirect makes an empty file for writes past the page cache that a sync

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-func openDirect(string) *os.File { return nil }
+func openDirect(string) directFile { return nil }
 
 func createDirect(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 

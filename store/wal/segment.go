@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -20,10 +21,16 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// directFile is a file whose writes go past the page cache.
+type directFile interface {
+	io.WriterAt
+	io.Closer
+}
+
 // segment is one file of the log.
 type segment struct {
 	file   *os.File
-	direct *os.File // see openDirect; nil: not possible, or nothing is written to it any more
+	direct directFile // see openDirect; nil: not possible, or nothing is written to it any more
 	path   string
 	first  uint64 // sequence of its first batch
 	size   int64

@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"fsm/listpack", "fsm/crc64", "slots/hashslot"},
 	{"security"},
 	{"command", "config", "metrics", "resp"},
-	{"glob"},
+	{"glob", "nonblock"},
 }
 
 // anywhere are directories whose packages nobody imports and which may import

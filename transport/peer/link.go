@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/quorate/quorate/nonblock"
 )
 
 // link is the way to one address: at most one dialled connection, made when
@@ -143,6 +145,7 @@ func (m *Mux) dial(addr string, purpose byte) (net.Conn, dialled, error) {
 	if err != nil {
 		return nil, dialled{}, fmt.Errorf("peer: dial: %w", err)
 	}
+	conn = nonblock.Conn(conn)
 	if !m.track(conn) {
 		return nil, dialled{}, ErrClosed
 	}

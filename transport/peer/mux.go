@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/nonblock"
 )
 
 // Mux is a node's peer port: the listener, the accepted connections and the
@@ -204,6 +206,7 @@ func (m *Mux) accept() {
 			continue
 		}
 		pause = 0
+		conn = nonblock.Conn(conn)
 		m.mu.Lock()
 		full := len(m.conns) >= m.opts.MaxIncoming
 		m.mu.Unlock()
