@@ -132,8 +132,8 @@ func (f *asyncFile) WriteAt(b []byte, off int64) (n int, err error) {
 	defer w.giveBack()
 	submitted := true
 	// Control keeps the file open until the write has ended.
-	if err := f.raw.Control(func(fd uintptr) { n, submitted, err = w.write(fd, b, off) }); err != nil {
-		return 0, err
+	if f.raw.Control(func(fd uintptr) { n, submitted, err = w.write(fd, b, off) }) != nil {
+		err = os.ErrClosed
 	}
 	if err != nil {
 		return 0, &os.PathError{Op: "write", Path: f.Name(), Err: err}
