@@ -6,6 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// directFlag opens a file for access past the page cache.
+const directFlag = unix.O_DIRECT
+
 // openDirect opens a file for writes that go past the page cache and are on
 // stable storage when they return; nil where the file system can't do that. The
 // page cache would hold a copy of a log that is hardly ever read, and getting a
@@ -22,13 +25,8 @@ func openDirect(path string) directFile {
 	return async
 }
 
-// createDirect makes an empty file for writes past the page cache that a sync
-// makes durable.
-func createDirect(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC|unix.O_DIRECT, 0o600)
-}
-
-func datasync(f *os.File) error {
+// Datasync makes the content durable.
+func (f osFile) Datasync() error {
 	for {
 		err := unix.Fdatasync(int(f.Fd()))
 		if err != unix.EINTR {
@@ -36,3 +34,6 @@ func datasync(f *os.File) error {
 		}
 	}
 }
+
+// Forget implements file.
+func (f osFile) Forget() error { return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) }

@@ -3,9 +3,10 @@ package wal
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/store/fault"
 )
 
 // Log is one group's log, a raft.LogStore.
@@ -134,19 +135,42 @@ func (w *WAL) worthCopyingLocked() bool {
 	return oldest.live <= oldest.size/copyShare || size > 4*(live+w.opt.SegmentBytes)
 }
 
-// discardLocked deletes a segment's file or, if it can serve as the next
-// segment, keeps it for that: a new file would have to be filled with zeros
-// first. The batches in it are older than any that will be written, and that is
-// how they are told apart.
-func (w *WAL) discardLocked(s *segment) error {
-	if len(w.spares) >= maxSpares || s.size != w.opt.SegmentBytes {
-		return os.Remove(s.path)
+// discard deletes a segment's file or keeps it as a spare: a new one would have to
+// be filled with zeros first. It gets a salt of its own, so that nothing it holds
+// can be taken for a batch any more, and not before its old name is gone from
+// the disk: under that it would be a damaged segment.
+func (w *WAL) discard(s *segment) error {
+	w.mu.Lock()
+	spare := ""
+	if len(w.spares) < maxSpares && s.size == w.opt.SegmentBytes {
+		spare = w.spareNameLocked()
 	}
-	spare := w.spareNameLocked()
-	if err := os.Rename(s.path, spare); err != nil {
+	w.mu.Unlock()
+	fault.Point("log: before a segment is given up")
+	var err error
+	if spare == "" {
+		err = w.opt.fs.remove(s.path)
+	} else {
+		err = w.opt.fs.rename(s.path, spare)
+	}
+	// The oldest first, on the disk too: a gap between segments is damage.
+	if err == nil {
+		err = w.opt.fs.syncDir(w.dir)
+	}
+	fault.Point("log: after a segment is given up")
+	if err != nil || spare == "" {
 		return err
 	}
+	fault.Point("log: before a spare gets its salt")
+	if _, err := s.file.WriteAt(newHead(s.size), 0); err != nil {
+		return err
+	}
+	if err := datasync(s.file); err != nil {
+		return err
+	}
+	w.mu.Lock()
 	w.spares = append(w.spares, spare)
+	w.mu.Unlock()
 	return nil
 }
 
@@ -156,6 +180,16 @@ func (w *WAL) discardLocked(s *segment) error {
 func (w *WAL) release() error {
 	w.releasing.Lock()
 	defer w.releasing.Unlock()
+	err := w.releaseOldest()
+	if err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.failLocked(err)
+	}
+	return nil
+}
+
+func (w *WAL) releaseOldest() error {
 	for copied := false; ; {
 		w.mu.Lock()
 		if len(w.segments) < 2 || w.err != nil {
@@ -165,13 +199,21 @@ func (w *WAL) release() error {
 		}
 		oldest := w.segments[0]
 		if oldest.live == 0 {
-			w.segments = w.segments[1:]
-			// The marks that made it dispensable are in later batches, or in it: then
-			// they go with what they deleted.
-			err := w.discardLocked(oldest)
+			synced := w.durable+1 == w.seq
 			w.mu.Unlock()
-			if err = errors.Join(err, oldest.close()); err != nil {
-				return err
+			// What made it dispensable must not be forgotten: a copy of what it held,
+			// above all. Marks lie in later batches, or in it: then they go with what
+			// they deleted.
+			if !synced {
+				if err := w.syncNow(); err != nil {
+					return err
+				}
+			}
+			w.mu.Lock()
+			w.segments = w.segments[1:]
+			w.mu.Unlock()
+			if err := errors.Join(w.discard(oldest), oldest.close()); err != nil {
+				return fmt.Errorf("give up log segment: %w", err)
 			}
 			continue
 		}
@@ -180,38 +222,50 @@ func (w *WAL) release() error {
 			return nil
 		}
 		copied = true
-		type item struct {
-			group uint32
-			at    uint64
-			place place
-		}
-		var items []item
-		for id, x := range w.groups {
-			for i, p := range x.places {
-				if p.seg == oldest {
-					items = append(items, item{id, x.first + uint64(i), p})
-				}
-			}
-		}
+		items := w.itemsLocked(oldest)
 		w.mu.Unlock()
-		logs := make([]raft.Log, len(items))
-		for i, it := range items {
-			if err := w.read(it.place, it.group, it.at, &logs[i]); err != nil {
-				return err
-			}
-		}
-		err := w.append(func(b *batch) {
-			for i, it := range items {
-				// Still where it was, and no batch on its way says otherwise.
-				if p, ok := w.indexLocked(it.group).get(it.at); ok && p == it.place && !b.changesGroup(it.group) && !w.current.changesGroup(it.group) {
-					b.add(it.group, kindCopy, &logs[i])
-				}
-			}
-		})
-		if err != nil {
+		if err := w.copyToEnd(items); err != nil {
 			return err
 		}
 	}
+}
+
+// item is an entry that is to be copied.
+type item struct {
+	group uint32
+	at    uint64
+	place place
+	log   raft.Log
+}
+
+// itemsLocked returns the entries in a segment that are needed.
+func (w *WAL) itemsLocked(s *segment) (items []item) {
+	for id, x := range w.groups {
+		for i, p := range x.places {
+			if p.seg == s {
+				items = append(items, item{group: id, at: x.first + uint64(i), place: p})
+			}
+		}
+	}
+	return items
+}
+
+func (w *WAL) copyToEnd(items []item) error {
+	for i := range items {
+		it := &items[i]
+		if err := w.read(it.place, it.group, it.at, &it.log); err != nil {
+			return err
+		}
+	}
+	return w.append(func(b *batch) {
+		for i := range items {
+			it := &items[i]
+			// Still where it was, and no batch on its way says otherwise.
+			if p, ok := w.indexLocked(it.group).get(it.at); ok && p == it.place && !b.changesGroup(it.group) && !w.current.changesGroup(it.group) {
+				b.add(it.group, kindCopy, &it.log)
+			}
+		}
+	})
 }
 
 // changesGroup reports whether the batch does anything to a group but copy.

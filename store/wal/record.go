@@ -3,6 +3,7 @@ package wal
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -75,6 +76,9 @@ func parseRecord(b []byte) (r record, err error) {
 	case kindTruncate, kindTrim, kindDrop:
 		return r, nil
 	case kindEntry, kindCopy:
+		if r.index == 0 || r.index == math.MaxUint64 {
+			return r, errRecord
+		}
 	default:
 		return r, errRecord
 	}

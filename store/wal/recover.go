@@ -1,8 +1,8 @@
 package wal
 
 import (
+	"encoding/binary"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sort"
 	"strconv"
@@ -24,29 +24,24 @@ func (e *DamageError) Error() string {
 
 // load reads all segments and rebuilds the indexes.
 func (w *WAL) load() error {
-	names, err := os.ReadDir(w.dir)
+	names, err := w.opt.fs.list(w.dir)
 	if err != nil {
 		return err
 	}
-	for _, n := range names {
-		text, ok := strings.CutSuffix(n.Name(), ".log")
+	for _, name := range names {
+		text, ok := strings.CutSuffix(name, ".log")
 		if !ok {
 			continue
 		}
 		first, err := strconv.ParseUint(text, 16, 64)
-		if err != nil {
-			return fmt.Errorf("unknown file %s in the log's directory", n.Name())
+		if err != nil || first == 0 || segmentPath("", first) != name {
+			return fmt.Errorf("unknown file %s in the log's directory", name)
 		}
-		path := filepath.Join(w.dir, n.Name())
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			return err
-		}
-		st, err := f.Stat()
+		s, err := openSegment(w.opt.fs, filepath.Join(w.dir, name), first)
 		if err != nil {
 			return err
 		}
-		w.segments = append(w.segments, &segment{file: f, path: path, first: first, size: st.Size()})
+		w.segments = append(w.segments, s)
 	}
 	sort.Slice(w.segments, func(i, j int) bool { return w.segments[i].first < w.segments[j].first })
 	for i, s := range w.segments {
@@ -62,22 +57,33 @@ func (w *WAL) load() error {
 	for id, x := range w.replay {
 		done, err := x.finish()
 		if err != nil {
-			return fmt.Errorf("log of group %d: %w", id, err)
+			return fmt.Errorf("the log in %s is damaged: group %d: %w", w.dir, id, err)
 		}
 		w.groups[id] = done
 	}
 	w.replay = nil
+	w.durable = w.seq - 1
+	if last := len(w.segments) - 1; last >= 0 {
+		// Only now, when all the rest is as it should be.
+		return w.segments[last].wipe()
+	}
 	return nil
 }
 
 // loadSegment reads the batches of a segment up to the first invalid one. Behind
-// that nothing valid may follow: in the last segment it is the torn end of a
-// crash, elsewhere just the room that was left.
+// that no valid one may follow that knew it to be on stable storage: in the last
+// segment the end is the torn one of a crash, elsewhere just the room that was left.
 func (w *WAL) loadSegment(s *segment, newest bool) error {
-	off := int64(0)
+	if err := s.fromDisk(); err != nil {
+		return err
+	}
+	off := s.end
 	for {
-		b, seq, ok := s.readBatch(off)
-		if !ok || seq != w.seq {
+		b, h, err := s.readBatch(off)
+		if err != nil {
+			return err
+		}
+		if b == nil || h.seq != w.seq {
 			break
 		}
 		if err := w.loadBatch(s, off, b[batchHead:]); err != nil {
@@ -86,43 +92,71 @@ func (w *WAL) loadSegment(s *segment, newest bool) error {
 		w.seq++
 		off = aligned(off + int64(len(b)))
 	}
-	for at := off + align; at < s.size; at += align {
-		if b, seq, ok := s.readBatch(at); ok && seq > w.seq {
-			return &DamageError{s.path, off, fmt.Sprintf("batch %d is invalid, but batch %d (%d bytes) follows it at %d", w.seq, seq, len(b), at)}
-		}
-	}
 	s.end = off
-	if newest {
-		return w.wipe(s, off)
+	return s.search(func(at int64, b []byte, h head) error {
+		if newest && h.seq > w.seq && h.durable < w.seq {
+			return nil // neither was synced: only one of them has reached the disk
+		}
+		return &DamageError{s.path, off, fmt.Sprintf("batch %d is invalid, but batch %d (%d bytes) follows it at %d", w.seq, h.seq, len(b), at)}
+	})
+}
+
+// searchChunk is how much is read at once behind the end.
+const searchChunk = 64 << 10
+
+// search calls found for each valid batch at or behind the end.
+func (s *segment) search(found func(at int64, b []byte, h head) error) error {
+	return s.eachChunk(func(at int64, chunk []byte) error {
+		for i := 0; i+8 <= len(chunk); i += align {
+			if binary.LittleEndian.Uint64(chunk[i:]) != s.salt {
+				continue
+			}
+			b, h, err := s.readBatch(at + int64(i))
+			if err == nil && b != nil {
+				err = found(at+int64(i), b, h)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// eachChunk reads what is behind the end.
+func (s *segment) eachChunk(do func(at int64, chunk []byte) error) error {
+	chunk := make([]byte, min(searchChunk, max(s.size-s.end, 0)))
+	for at := s.end; at < s.size; at += int64(len(chunk)) {
+		part := chunk[:min(int64(len(chunk)), s.size-at)]
+		if _, err := s.file.ReadAt(part, at); err != nil {
+			return s.unreadable(at, err)
+		}
+		if err := do(at, part); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // wipe zeroes what a crash left behind the end, so that half a batch can never
 // be taken for the continuation of another one.
-func (w *WAL) wipe(s *segment, off int64) error {
-	chunk := make([]byte, 64<<10)
+func (s *segment) wipe() error {
 	dirty := false
-	for at := off; at < s.size; at += int64(len(chunk)) {
-		n := min(int64(len(chunk)), s.size-at)
-		if _, err := s.file.ReadAt(chunk[:n], at); err != nil {
-			return err
-		}
-		for _, c := range chunk[:n] {
+	err := s.eachChunk(func(at int64, chunk []byte) error {
+		for _, c := range chunk {
 			if c != 0 {
 				clear(chunk)
 				dirty = true
-				if _, err := s.file.WriteAt(chunk[:n], at); err != nil {
-					return err
-				}
-				break
+				_, err := s.file.WriteAt(chunk, at)
+				return err
 			}
 		}
+		return nil
+	})
+	if err == nil && dirty {
+		err = datasync(s.file)
 	}
-	if dirty {
-		return s.file.Sync()
-	}
-	return nil
+	return err
 }
 
 func (w *WAL) loadBatch(s *segment, off int64, records []byte) error {
@@ -177,10 +211,21 @@ func (h *history) apply(r record, p place) {
 }
 
 func (h *history) truncate(from uint64) {
-	for ; h.last >= from && h.last > 0; h.last-- {
-		delete(h.places, h.last)
+	if h.last < from {
+		return
 	}
-	if len(h.places) == 0 {
+	if h.last-from < uint64(len(h.places)) {
+		for i := from; i <= h.last; i++ {
+			delete(h.places, i)
+		}
+	} else {
+		for i := range h.places {
+			if i >= from {
+				delete(h.places, i)
+			}
+		}
+	}
+	if h.last = from - 1; len(h.places) == 0 {
 		h.last = 0
 	}
 }

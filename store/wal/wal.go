@@ -3,13 +3,16 @@ package wal
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
+	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/store/fault"
 )
 
 // Sync says when what was appended is made durable.
@@ -26,6 +29,8 @@ const (
 type Options struct {
 	Sync         Sync
 	SegmentBytes int64 // default 32 MiB
+
+	fs fileSystem // nil: that of the machine
 }
 
 // WAL is the log of a node. Safe for concurrent use.
@@ -40,12 +45,14 @@ type WAL struct {
 	replay   map[uint32]*history // only while the log is loaded
 	segments []*segment          // oldest first; the last one is written to
 	seq      uint64              // of the next batch
+	durable  uint64              // the newest batch that is on stable storage, as those before it are
 	err      error               // the first failure: nothing works after it
 	pending  *batch              // collects what comes while another batch is written
 	current  *batch              // is being written: its changes aren't in the indexes yet
 	writing  bool
 	spares   []string // files that wait to become segments, no more than maxSpares
 	making   bool     // a spare is being made
+	failed   *segment // while it was written to, no spare could be made: not tried again
 	made     int      // files that were spares, for their names
 	idle     sync.Cond
 
@@ -79,14 +86,17 @@ func Open(dir string, o Options) (*WAL, error) {
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = 32 << 20
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if o.fs == nil {
+		o.fs = osFiles{}
+	}
+	if err := o.fs.mkdir(dir); err != nil {
 		return nil, err
 	}
 	w := &WAL{dir: dir, opt: o, groups: map[uint32]*index{}, replay: map[uint32]*history{}, seq: 1, stop: make(chan struct{})}
 	w.idle.L = &w.mu
-	err := w.removeSpares()
+	err := w.load()
 	if err == nil {
-		err = w.load()
+		err = w.removeSpares()
 	}
 	if err == nil && len(w.segments) == 0 {
 		err = w.rotate(0)
@@ -98,7 +108,7 @@ func Open(dir string, o Options) (*WAL, error) {
 		return nil, err
 	}
 	if last := w.segments[len(w.segments)-1]; last.direct == nil {
-		last.direct = openDirect(last.path)
+		last.direct = o.fs.openDirect(last.path)
 	}
 	w.policy.Store(int32(o.Sync))
 	w.wg.Add(1)
@@ -118,44 +128,63 @@ func (w *WAL) SetSync(p Sync) error {
 		return w.err
 	}
 	w.policy.Store(int32(p))
-	s := w.segments[len(w.segments)-1] // those before were synced when it was begun
 	w.mu.Unlock()
 	if p != Always {
 		return nil
 	}
-	// A write that still saw the old policy has reached the file, or reads the new one.
-	return w.syncNow(s)
+	// A write that has looked at the old policy looks again when it is done.
+	return w.syncNow()
 }
 
-// syncNow syncs a segment. A failure ends the log: what was acknowledged may be gone.
-func (w *WAL) syncNow(s *segment) error {
+// syncNow makes durable what has been written. A failure ends the log: what was
+// acknowledged may be gone. Called with releasing held, so that the segment stays open.
+func (w *WAL) syncNow() error {
+	w.mu.Lock()
+	s, last := w.segments[len(w.segments)-1], w.seq-1 // segments before were synced when it was begun
+	w.mu.Unlock()
 	err := datasync(s.file)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err != nil {
-		err = fmt.Errorf("sync the log: %w", err)
-		w.mu.Lock()
-		if w.err == nil {
-			w.err = err
-		}
-		w.mu.Unlock()
+		return w.failLocked(fmt.Errorf("sync the log: %w", err))
 	}
-	return err
+	w.durable = max(w.durable, last)
+	return nil
+}
+
+func datasync(f file) error {
+	if err := fault.Error("log: sync"); err != nil {
+		return err
+	}
+	return f.Datasync()
+}
+
+// failLocked ends the log: nothing works from here on. It returns the first failure.
+func (w *WAL) failLocked(err error) error {
+	if w.err == nil {
+		w.err = err
+	}
+	return w.err
 }
 
 func (w *WAL) sync() Sync { return Sync(w.policy.Load()) }
 
 // Close syncs and closes the log.
 func (w *WAL) Close() error {
+	w.releasing.Lock()
 	w.mu.Lock()
 	for w.writing || w.making {
 		w.idle.Wait()
 	}
 	if errors.Is(w.err, errClosed) {
 		w.mu.Unlock()
+		w.releasing.Unlock()
 		return nil
 	}
 	failed := w.err
 	w.err = errClosed
 	w.mu.Unlock()
+	w.releasing.Unlock()
 	close(w.stop)
 	w.wg.Wait()
 	var errs []error
@@ -209,17 +238,20 @@ func (w *WAL) append(fill func(*batch)) error {
 // commitLocked writes a batch. The lock is free while the disk works.
 func (w *WAL) commitLocked(b *batch) {
 	seg, off, err := w.roomLocked(int64(len(b.buf)))
+	durable := false
 	if err == nil {
-		seal(b.buf, w.seq)
+		seal(b.buf, seg.salt, w.seq, w.durable)
+		clean := w.durable+1 == w.seq
 		w.mu.Unlock()
-		err = seg.write(off, b.buf, w.sync() == Always)
+		durable, err = w.put(seg, off, b.buf, clean)
 		w.mu.Lock()
 	}
 	if err != nil {
-		if w.err == nil {
-			w.err = fmt.Errorf("write the log: %w", err)
-		}
+		_ = w.failLocked(fmt.Errorf("write the log: %w", err)) // read from w.err
 		return
+	}
+	if durable {
+		w.durable = w.seq
 	}
 	w.seq++
 	seg.end = aligned(off + int64(len(b.buf)))
@@ -228,6 +260,22 @@ func (w *WAL) commitLocked(b *batch) {
 		buffers.Put(b.buf)
 	}
 	b.buf = nil
+}
+
+// put writes a batch and, as the policy says, makes it durable, with everything
+// before it. clean says that everything before it is. A policy that changes while
+// the batch is written counts: SetSync syncs only what was written before.
+func (w *WAL) put(s *segment, off int64, b []byte, clean bool) (durable bool, err error) {
+	fault.Point("log: before a batch is written")
+	if err := fault.Error("log: write"); err != nil {
+		return false, err
+	}
+	durable, err = s.write(off, b, clean && w.sync() == Always)
+	if err == nil && !durable && w.sync() == Always {
+		durable, err = true, datasync(s.file)
+	}
+	fault.Point("log: after a batch is written")
+	return durable, err
 }
 
 // settle brings the indexes up to date with a batch that is durable.
@@ -263,13 +311,15 @@ func (w *WAL) indexLocked(group uint32) *index {
 func (w *WAL) roomLocked(n int64) (*segment, int64, error) {
 	s := w.segments[len(w.segments)-1]
 	if s.end+n > s.size {
-		if w.sync() != Always {
+		// A segment is begun when the one before it is complete on the disk.
+		if w.durable+1 < w.seq {
 			if err := datasync(s.file); err != nil {
 				return nil, 0, err
 			}
+			w.durable = w.seq - 1
 		}
 		if err := w.rotate(n); err != nil {
-			return nil, 0, err
+			return nil, 0, fmt.Errorf("begin log segment: %w", err)
 		}
 		s = w.segments[len(w.segments)-1]
 	}
@@ -279,81 +329,109 @@ func (w *WAL) roomLocked(n int64) (*segment, int64, error) {
 	return s, s.end, nil
 }
 
-// rotate begins a segment that has room for n bytes.
+// rotate begins a segment that has room for n bytes. It gets its name when it is
+// complete: a segment without a valid head is never a crash's.
 func (w *WAL) rotate(n int64) error {
-	// An empty segment that is too small, after a crash while it was made, has
-	// the name of the new one, which takes its place.
-	if i := len(w.segments) - 1; i >= 0 && w.segments[i].end == 0 {
-		if err := w.segments[i].close(); err != nil {
+	// An empty segment that is too small has the name of the new one, which takes
+	// its place.
+	last := len(w.segments) - 1
+	if last >= 0 && w.segments[last].end == segmentHead {
+		if err := w.segments[last].close(); err != nil {
 			return err
 		}
-		w.segments = w.segments[:i]
+		w.segments = w.segments[:last]
+		last--
+	}
+	spare, err := w.spareLocked(segmentHead + n)
+	if err != nil {
+		return err
 	}
 	path := segmentPath(w.dir, w.seq)
-	size := max(w.opt.SegmentBytes, aligned(n))
-	var f *os.File
-	var err error
-	if last := len(w.spares) - 1; last >= 0 && size == w.opt.SegmentBytes {
-		if err = os.Rename(w.spares[last], path); err == nil {
-			w.spares = w.spares[:last]
-			f, err = os.OpenFile(path, os.O_RDWR, 0)
-		}
-	} else {
-		f, err = makeFile(path, size)
+	fault.Point("log: before a segment gets its name")
+	if err := w.opt.fs.rename(spare, path); err != nil {
+		return err
 	}
-	if err == nil {
-		err = syncDir(w.dir)
+	if err := w.opt.fs.syncDir(w.dir); err != nil {
+		return err
 	}
+	fault.Point("log: after a segment got its name")
+	s, err := openSegment(w.opt.fs, path, w.seq)
 	if err != nil {
-		return fmt.Errorf("begin log segment: %w", err)
+		return err
 	}
-	if i := len(w.segments) - 1; i >= 0 {
-		if err := w.segments[i].closeDirect(); err != nil {
-			return errors.Join(fmt.Errorf("end log segment: %w", err), f.Close())
+	if last >= 0 {
+		if err := w.segments[last].closeDirect(); err != nil {
+			return errors.Join(err, s.close())
 		}
 	}
-	w.segments = append(w.segments, &segment{file: f, direct: openDirect(path), path: path, first: w.seq, size: size})
+	s.direct = w.opt.fs.openDirect(path)
+	w.segments = append(w.segments, s)
 	return nil
 }
+
+// spareLocked takes a spare or makes one, of at least n bytes. Where there is no
+// room for an ordinary one a small one does: the log goes on as long as it can.
+func (w *WAL) spareLocked(n int64) (path string, err error) {
+	size := max(w.opt.SegmentBytes, aligned(n))
+	if last := len(w.spares) - 1; last >= 0 && size == w.opt.SegmentBytes {
+		path = w.spares[last]
+		w.spares = w.spares[:last]
+		return path, nil
+	}
+	path = w.spareNameLocked()
+	err = makeFile(w.opt.fs, path, size)
+	if small := max(smallSegment, aligned(n)); small < size && errors.Is(err, unix.ENOSPC) {
+		path = w.spareNameLocked()
+		err = makeFile(w.opt.fs, path, small)
+	}
+	return path, err
+}
+
+// smallSegment is the size of a segment for which there is hardly room.
+const smallSegment = 256 << 10
 
 // maxSpares is how many files are kept to become segments: a snapshot sets free
 // about as many at once. More would only hold disk.
 const maxSpares = 3
 
+const sparePrefix = "spare-"
+
 // spareNameLocked returns the name of a spare that has not been used.
 func (w *WAL) spareNameLocked() string {
 	w.made++
-	return filepath.Join(w.dir, fmt.Sprintf("spare-%d", w.made))
+	return filepath.Join(w.dir, fmt.Sprint(sparePrefix, w.made))
 }
 
 // removeSpares deletes those that another run of the process has left.
 func (w *WAL) removeSpares() error {
-	names, err := filepath.Glob(filepath.Join(w.dir, "spare*"))
+	names, err := w.opt.fs.list(w.dir)
 	for _, name := range names {
-		err = errors.Join(err, os.Remove(name))
+		if strings.HasPrefix(name, sparePrefix) {
+			err = errors.Join(err, w.opt.fs.remove(filepath.Join(w.dir, name)))
+		}
 	}
 	return err
 }
 
 // makeSpareLocked has the next segment made in the background.
 func (w *WAL) makeSpareLocked() {
-	if len(w.spares) > 0 || w.making {
+	current := w.segments[len(w.segments)-1]
+	if len(w.spares) > 0 || w.making || w.failed == current {
 		return
 	}
 	w.making = true
 	path := w.spareNameLocked()
 	// Owned by WAL. Ends with the file; Close waits for w.making.
 	go func() {
-		f, err := makeFile(path, w.opt.SegmentBytes)
-		if err == nil {
-			err = f.Close()
-		}
+		err := makeFile(w.opt.fs, path, w.opt.SegmentBytes)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.making = false
 		if err == nil {
 			w.spares = append(w.spares, path)
-		} // else rotate makes a segment itself, and meets the error
+		} else {
+			w.failed = current // rotate makes a segment itself, and meets the error
+		}
 		w.idle.Broadcast()
 	}()
 }
@@ -373,10 +451,10 @@ func (w *WAL) syncEverySecond() {
 		}
 		w.releasing.Lock() // the segment stays open
 		w.mu.Lock()
-		s, failed := w.segments[len(w.segments)-1], w.err != nil
+		failed := w.err != nil
 		w.mu.Unlock()
 		if !failed {
-			_ = w.syncNow(s) // kept in w.err
+			_ = w.syncNow() // kept in w.err
 		}
 		w.releasing.Unlock()
 		if failed {

@@ -1,0 +1,9 @@
+//go:build !faults
+
+package fault
+
+// Point is a place where the process can be ended.
+func Point(string) {}
+
+// Error returns what an operation fails with, nil in an ordinary build.
+func Error(string) error { return nil }
