@@ -202,7 +202,12 @@ func (c trial) do() (point string, again []string, err error) {
 		return point, nil, fmt.Errorf("before the crash: %w", err)
 	}
 	if err != nil && x.w != nil && c.fail {
-		// Nothing is written after a failure.
+		// Nothing is written after a failure, once the spare that is being made is.
+		x.w.mu.Lock()
+		for x.w.making {
+			x.w.idle.Wait()
+		}
+		x.w.mu.Unlock()
 		before := x.d.steps
 		if err := x.w.Group(1).StoreLog(entry(1, 1, 1)); err == nil {
 			return point, nil, errors.New("a log that has failed takes an entry")

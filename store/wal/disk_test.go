@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // disk is a file system in memory, of one directory, that knows what has reached
@@ -27,7 +29,7 @@ type disk struct {
 	steps   int
 	crashAt int             // the step at which the power fails; 0: none
 	failAt  int             // the step that fails as a broken disk does; 0: none
-	room    int64           // bytes that new files can have; 0: no limit
+	room    int             // bytes that all files can have; 0: no limit
 	down    bool            // the power has failed
 	point   string          // the step at which it did, or that failed
 	seen    map[string]bool // the points of all steps
@@ -51,7 +53,6 @@ type inode struct {
 var (
 	errPower = errors.New("the power has failed")
 	errDisk  = errors.New("the disk is broken")
-	errFull  = errors.New("no room")
 )
 
 func newDisk(direct bool) *disk {
@@ -224,16 +225,13 @@ func (f *diskFile) WriteAt(b []byte, off int64) (int, error) {
 		op = "direct write"
 	}
 	skip, half, err := f.d.begin(op)
-	if err != nil || skip && !f.direct {
+	if err != nil && err != errDisk || skip && !f.direct {
 		return len(b), err
 	}
 	end := off + int64(len(b))
 	if more := end - int64(len(f.n.cache)); more > 0 {
-		if f.d.room > 0 {
-			if f.d.room <= more {
-				return 0, errFull
-			}
-			f.d.room -= more
+		if used := f.d.used(); f.d.room > 0 && used+int(more) > f.d.room {
+			return 0, unix.ENOSPC
 		}
 		f.n.cache = append(f.n.cache, make([]byte, more)...)
 	}
@@ -243,12 +241,23 @@ func (f *diskFile) WriteAt(b []byte, off int64) (int, error) {
 		f.n.dirty[at] = append(f.n.dirty[at], sector)
 	}
 	if half {
-		return 0, errPower
+		err = errPower
+	}
+	if err != nil {
+		return 0, err // what of it has reached the disk is not known
 	}
 	if f.direct && !skip {
 		f.n.settle(func(at int64) bool { return at*align >= off && at*align < end })
 	}
 	return len(b), nil
+}
+
+// used returns how many bytes all files have.
+func (d *disk) used() (n int) {
+	for _, i := range d.dir {
+		n += len(i.cache)
+	}
+	return n
 }
 
 // settle has the sectors that were written, or some of them, on the disk.

@@ -6,23 +6,35 @@
 //
 // The directory holds segments, <sequence>.log, named after the first batch in
 // them, and a few spare files that become the next segments. A segment is
-// filled with zeros when it is made, so that a sync later needs no metadata. It
-// is a run of batches; one batch is what one sync made durable. A batch begins
-// at a multiple of 512 bytes, so that no synced sector is ever written again;
-// it is written past the page cache where that is possible
+// filled with zeros when it is made, so that a sync later needs no metadata, and
+// has its name only when it is complete and synced. It begins with a sector:
+//
+//	"QLOG2\r\n\x00"   8 bytes
+//	salt              8 bytes, random, another one each time the file is used
+//	size              8 bytes, of the file
+//	CRC-32C           4 bytes, of these
+//
+// and goes on with a run of batches; one batch is what one sync made durable. It
+// begins at a multiple of 512 bytes, so that no synced sector is ever written
+// again; it is written past the page cache where that is possible
 // (docs/decisions/0016-direct-writes.md):
 //
-//	"QLOG1\r\n\x00"   8 bytes
+//	salt              8 bytes, the segment's
 //	sequence          8 bytes, little endian as all numbers; counts from 1
-//	length            4 bytes, of the records
-//	CRC-32C           4 bytes, of sequence, length and records
+//	durable           8 bytes, the newest sequence that was synced before
+//	length            8 bytes, of the records
+//	CRC-32C           4 bytes, of all this and the records
 //	records           see record.go
 //
-// A batch is written only after the one before it was synced. So an invalid
-// batch with none behind it is the torn end of a crash and is forgotten; an
-// invalid batch with a valid one behind it is damage, and the log refuses to
-// open, naming file and offset. After a failed write or sync the log is dead and
-// the process must end: the segment is not used again before it was read back.
+// A segment that is used again holds old batches, and values hold what clients
+// like; neither can have the salt (docs/decisions/0020-salt.md).
+//
+// An invalid batch is the torn end of a crash and is forgotten, unless a valid one
+// behind it says that it was synced, or another segment follows: that is damage, and
+// the log refuses to open, naming file and offset. What can't be read is no end
+// either. What is found is on the disk before it counts. After a failed write or
+// sync the log is dead and the process must end: the segment is not used again
+// before it was read back from the disk.
 //
 // # In memory
 //

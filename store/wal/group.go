@@ -89,8 +89,11 @@ func (b *batch) mark(group uint32, k kind, index uint64) {
 func (l *Log) DeleteRange(from, to uint64) error {
 	l.w.mu.Lock()
 	x := l.w.indexLocked(l.group)
-	first, last := x.first, x.last()
+	first, last, err := x.first, x.last(), l.w.err
 	l.w.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	var k kind
 	var at uint64
 	switch {
