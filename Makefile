@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 GO ?= go
 
-.PHONY: help build test vet race fuzz sim compat suites client-suites clients bench e2e fmt
+.PHONY: help build test vet race fuzz faults sim compat suites client-suites clients bench e2e fmt
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
@@ -26,6 +26,10 @@ sim: ## fifty simulated fault runs of two minutes each
 
 e2e: build ## the tour with real processes and redis-cli
 	$(GO) test ./test/e2e -v -count=1
+
+faults: ## servers killed at named points of log, snapshots and votes, three times each; disks that fail; the log's crash matrix
+	$(GO) test ./test/e2e -run 'TestKillAtPoints|TestBrokenDisk|TestFullDisk' -e2e.faultrounds=3 -timeout 30m -v -count=1
+	$(GO) test ./store/wal -run 'Crash|Broken|Crafted' -count=5 -timeout 30m
 
 compat: build ## a million random commands compared with redis-server
 	$(GO) test ./test/compat -run TestCompat -timeout 60m -args -n 1000000

@@ -42,9 +42,13 @@ func OpenFiles(dir string, sync bool, log hclog.Logger) (*Files, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log in %s: %w", dir, err)
 	}
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, 2, log.Named("snapshot"))
+	snaps, err := openSnapshots(dir, log.Named("snapshot"))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
+	}
+	// What was made here is found again after a power failure.
+	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(filepath.Clean(dir)))); err != nil {
+		return nil, errors.Join(fmt.Errorf("sync replica directory: %w", err), bolt.Close())
 	}
 	return &Files{Log: bolt, Stable: bolt, Snapshots: snaps, Close: bolt.Close}, nil
 }

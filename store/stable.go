@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/store/fault"
 )
 
 // The keys under which hashicorp/raft keeps a vote. It writes the term first
@@ -56,7 +58,10 @@ func (s *voteStore) Set(key, value []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	vote := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(value)), s.pending)
-	return s.StableStore.Set([]byte(keyVote), append(vote, value...))
+	fault.Point("vote: before it is written")
+	err := s.StableStore.Set([]byte(keyVote), append(vote, value...))
+	fault.Point("vote: after it is written")
+	return err
 }
 
 // GetUint64 implements raft.StableStore.

@@ -3,7 +3,8 @@
 //
 // With it, QUORATE_FAULT=ACTION:POINT:N acts when POINT is reached for the Nth
 // time: "kill" ends the process as kill -9 does, "error" has the operation there
-// fail as a broken disk does, and goes on failing.
+// fail as a broken disk does, and goes on failing. QUORATE_FAULT_SEGMENT is the
+// size of the log's segments.
 package fault
 
 // Points are all of them. Each stands between two steps that a crash must not
@@ -16,6 +17,7 @@ var Points = []string{
 	"log: before a segment is given up",
 	"log: after a segment is given up",
 	"log: before a spare gets its salt",
+	"log: before a torn end is wiped",
 	"snapshot: before it is in place",
 	"snapshot: after it is in place",
 	"vote: before it is written",

@@ -71,3 +71,11 @@ func Error(name string) error {
 	}
 	return nil
 }
+
+// SegmentBytes returns the size of the log's segments, given the ordinary one.
+func SegmentBytes(n int64) int64 {
+	if small, err := strconv.ParseInt(os.Getenv("QUORATE_FAULT_SEGMENT"), 10, 64); err == nil {
+		return small
+	}
+	return n
+}

@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/quorate/quorate/store/fault"
 )
 
 // DamageError says that the log can't be trusted: something in its middle is
@@ -141,6 +143,7 @@ func (s *segment) eachChunk(do func(at int64, chunk []byte) error) error {
 // wipe zeroes what a crash left behind the end, so that half a batch can never
 // be taken for the continuation of another one.
 func (s *segment) wipe() error {
+	fault.Point("log: before a torn end is wiped")
 	dirty := false
 	err := s.eachChunk(func(at int64, chunk []byte) error {
 		for _, c := range chunk {

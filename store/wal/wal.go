@@ -84,7 +84,7 @@ var errClosed = errors.New("the log is closed")
 // Open opens or creates the log in dir.
 func Open(dir string, o Options) (*WAL, error) {
 	if o.SegmentBytes == 0 {
-		o.SegmentBytes = 32 << 20
+		o.SegmentBytes = fault.SegmentBytes(32 << 20)
 	}
 	if o.fs == nil {
 		o.fs = osFiles{}

@@ -21,6 +21,7 @@ type Options struct {
 	Dir      string   // parent of the cluster's directory; "" is os.TempDir
 	Binary   string   // "" is what the kind finds by itself
 	Args     []string // added to every node's command line
+	Env      []string // added to every node's environment
 	PortBase int      // 0 draws random free ports
 	Ready    time.Duration
 }
@@ -88,7 +89,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 		args := append(o.Kind.Args(ports, i, nodeDir), o.Args...)
 		p := NewProcess(name, nodeDir, o.Binary, args...)
 		// Nodes on one machine share its cores, as with scripts/cluster.sh.
-		p.env = []string{"GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/len(ports)))}
+		p.env = append([]string{"GOMAXPROCS=" + strconv.Itoa(max(1, runtime.NumCPU()/len(ports)))}, o.Env...)
 		c.nodes = append(c.nodes, p)
 	}
 	if err := c.start(ctx); err != nil {

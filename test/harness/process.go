@@ -22,7 +22,9 @@ type Process struct {
 	path string
 	args []string
 	env  []string // beside the harness's own
-	dir  string
+
+	extra []string // see SetEnv
+	dir   string
 
 	mu      sync.Mutex
 	cmd     *exec.Cmd     // nil while not running
@@ -43,6 +45,23 @@ func (p *Process) Name() string { return p.name }
 // LogPath is the file that collects standard output and error of all starts.
 func (p *Process) LogPath() string { return filepath.Join(filepath.Dir(p.dir), p.name+".log") }
 
+// SetEnv adds to the environment of the starts that follow, in place of what an
+// earlier call has added.
+func (p *Process) SetEnv(env ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.extra = env
+}
+
+// Exited returns a channel that closes when the process of the last start has
+// ended. An exit that the test wants is no crash.
+func (p *Process) Exited() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ordered = true
+	return p.done
+}
+
 // Start starts the process; it is an error if it is still running.
 func (p *Process) Start() error {
 	p.mu.Lock()
@@ -59,7 +78,7 @@ func (p *Process) Start() error {
 	}
 	defer log.Close() // the child has its own descriptor
 	cmd := exec.Command(p.path, p.args...)
-	cmd.Env = append(os.Environ(), p.env...)
+	cmd.Env = append(append(os.Environ(), p.env...), p.extra...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
 	cmd.SysProcAttr = childAttributes()
 	if err := cmd.Start(); err != nil {
