@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 GO ?= go
 
-.PHONY: help build test vet race fuzz faults sim compat suites client-suites clients bench e2e fmt
+.PHONY: help build test vet race fuzz faults sim compat suites client-suites clients bench bench-log e2e fmt
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
@@ -49,6 +49,10 @@ clients: build ## go-redis, ioredis and redis-py through a failover
 
 bench: build ## side by side with redis-server and etcd, as ratios
 	$(GO) run ./test/bench
+
+LOG_DIR ?= /var/tmp
+bench-log: ## the shared log beside raft-boltdb and raft-wal, on the disk of LOG_DIR
+	cd test/bench/logstores && $(GO) run . -dir $(LOG_DIR) $(LOG_ARGS)
 
 fuzz: ## each fuzz target for 30 seconds
 	@for p in $$($(GO) list ./...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
