@@ -264,4 +264,4 @@ func runID() string {
 }
 
 // dataDir is where the node keeps everything, below the configured directory.
-func dataDir(s *config.Settings) string { return filepath.Join(s.Dir, "quorate-data") }
+func dataDir(s *config.Settings) string { return filepath.Join(s.Dir, node.DataDir) }

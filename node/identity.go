@@ -17,6 +17,9 @@ import (
 	"github.com/quorate/quorate/slots"
 )
 
+// DataDir is the name of a node's data directory, below the server's dir.
+const DataDir = "quorate-data"
+
 // identity is what a node must never lose or share: it is written before it is
 // used and read at every start.
 type identity struct {
@@ -44,20 +47,31 @@ func newID() string {
 
 // loadIdentity reads the identity in dir or makes a new one.
 func loadIdentity(dir, mode string) (*identity, error) {
-	id := &identity{path: filepath.Join(dir, "node.json")}
-	text, err := os.ReadFile(id.path)
+	id, err := readIdentity(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		id.Version, id.Node, id.Mode, id.Groups = 1, newID(), mode, map[uint32]bool{}
+		id = &identity{Version: 1, Node: newID(), Mode: mode, Groups: map[uint32]bool{}, path: identityPath(dir)}
 		return id, id.save()
 	}
+	if err != nil {
+		return nil, err
+	}
+	if id.Mode != mode {
+		return nil, fmt.Errorf("the data in %s is that of a node in %s mode: set cluster-enabled accordingly, or use another directory", dir, id.Mode)
+	}
+	return id, nil
+}
+
+func identityPath(dir string) string { return filepath.Join(dir, "node.json") }
+
+// readIdentity reads the identity in dir.
+func readIdentity(dir string) (*identity, error) {
+	id := &identity{path: identityPath(dir)}
+	text, err := os.ReadFile(id.path)
 	if err != nil {
 		return nil, fmt.Errorf("read the node's identity: %w", err)
 	}
 	if err := json.Unmarshal(text, id); err != nil || id.Version != 1 || len(id.Node) != 40 {
 		return nil, fmt.Errorf("the node's identity in %s can't be understood", id.path)
-	}
-	if id.Mode != mode {
-		return nil, fmt.Errorf("the data in %s is that of a node in %s mode: set cluster-enabled accordingly, or use another directory", dir, id.Mode)
 	}
 	if id.Groups == nil {
 		id.Groups = map[uint32]bool{}
@@ -91,7 +105,12 @@ func writeFile(path string, text []byte) error {
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
-	d, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a directory's names durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,8 @@ func (n *Node) openLog() error {
 		}
 	}
 	if n.id.Log != n.opt.LogStore {
-		return fmt.Errorf("this node's log is kept as %q: set quorate-log-store to that, or wipe the directory to come back as a new node", n.id.Log)
+		return fmt.Errorf("this node's log is kept as %q: set quorate-log-store to that, or move it with \"quorate log migrate --dir %s --to %s\"",
+			n.id.Log, n.opt.Dir, n.opt.LogStore)
 	}
 	n.opt.Files = func(_ uint32, dir string) (*store.Files, error) {
 		return store.OpenFiles(dir, n.opt.Fsync == wal.Always, n.opt.Logger)
@@ -39,7 +40,7 @@ func (n *Node) openLog() error {
 	if n.id.Log != logShared {
 		return nil
 	}
-	dir := filepath.Join(n.opt.Dir, "log")
+	dir := sharedLogDir(n.opt.Dir)
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) && len(n.id.Groups) > 0 {
 		return fmt.Errorf("the log is gone from %s, and with it what this node promised: "+
 			"wipe the whole data directory to come back as a new node", dir)
@@ -58,6 +59,9 @@ func (n *Node) openLog() error {
 	}
 	return nil
 }
+
+// sharedLogDir is where a node with that data directory has its shared log.
+func sharedLogDir(dir string) string { return filepath.Join(dir, "log") }
 
 // SetFsync changes appendfsync while the node runs. After an error the policy is
 // what it was, or the log has failed and the node with it.

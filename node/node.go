@@ -333,8 +333,10 @@ func (n *Node) publishLocked() {
 const controlGroup = 0
 
 // dirOf returns the directory of a group's replica.
-func (n *Node) dirOf(group uint32) string {
-	return filepath.Join(n.opt.Dir, "group-"+strconv.FormatUint(uint64(group), 10))
+func (n *Node) dirOf(group uint32) string { return groupDir(n.opt.Dir, group) }
+
+func groupDir(dir string, group uint32) string {
+	return filepath.Join(dir, "group-"+strconv.FormatUint(uint64(group), 10))
 }
 
 // filesLocked opens a group's files, after making sure that this node either

@@ -23,7 +23,7 @@ type Command struct {
 
 // commands are all of them, in the order of the help text.
 func commands() []Command {
-	return nil
+	return []Command{logs}
 }
 
 // Find returns the command of a name.

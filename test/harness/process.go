@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +25,7 @@ type Process struct {
 	env  []string // beside the harness's own
 
 	extra []string // see SetEnv
+	more  []string // see SetArgs
 	dir   string
 
 	mu      sync.Mutex
@@ -53,6 +55,14 @@ func (p *Process) SetEnv(env ...string) {
 	p.extra = env
 }
 
+// SetArgs adds to the command line of the starts that follow, in place of what an
+// earlier call has added.
+func (p *Process) SetArgs(args ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.more = args
+}
+
 // Exited returns a channel that closes when the process of the last start has
 // ended. An exit that the test wants is no crash.
 func (p *Process) Exited() <-chan struct{} {
@@ -77,7 +87,7 @@ func (p *Process) Start() error {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	defer log.Close() // the child has its own descriptor
-	cmd := exec.Command(p.path, p.args...)
+	cmd := exec.Command(p.path, append(slices.Clone(p.args), p.more...)...)
 	cmd.Env = append(append(os.Environ(), p.env...), p.extra...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
 	cmd.SysProcAttr = childAttributes()
