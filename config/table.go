@@ -256,7 +256,7 @@ var table = []directive{
 		doc:   "Bytes of log since the last snapshot of a group after which the next is taken. High values make restarts slow, low ones write the data often."},
 	{name: "quorate-log-store", def: "shared", flags: immutable,
 		value: enum(func(s *Settings) *string { return &s.LogStore }, "shared", "boltdb"),
-		doc:   "How the Raft log is stored. shared: one log for all groups of the node; boltdb: one file for each. A node keeps the kind it began with."},
+		doc:   "How the Raft log is stored. shared: one log for all groups of the node; boltdb: one file for each, always synced. A node keeps the kind it began with; \"quorate log migrate\" moves it."},
 	{name: "quorate-gather-max-us", def: "5000",
 		value: integer(0, 1_000_000, func(s *Settings) *int64 { return &s.GatherMax }),
 		doc:   "Microseconds a log entry waits at most for the clients of the last one, and never longer than twice what that one took. 0: does not wait."},

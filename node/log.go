@@ -1,9 +1,7 @@
 package node
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/quorate/quorate/store"
@@ -35,13 +33,15 @@ func (n *Node) openLog() error {
 			n.id.Log, n.opt.Dir, n.opt.LogStore)
 	}
 	n.opt.Files = func(_ uint32, dir string) (*store.Files, error) {
-		return store.OpenFiles(dir, n.opt.Fsync == wal.Always, n.opt.Logger)
+		// Always synced: term and vote are in the same file, and a power failure can
+		// leave a bolt file that wasn't synced unreadable.
+		return store.OpenFiles(dir, true, n.opt.Logger)
 	}
 	if n.id.Log != logShared {
 		return nil
 	}
 	dir := sharedLogDir(n.opt.Dir)
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) && len(n.id.Groups) > 0 {
+	if len(n.id.Groups) > 0 && !wal.Exists(dir) {
 		return fmt.Errorf("the log is gone from %s, and with it what this node promised: "+
 			"wipe the whole data directory to come back as a new node", dir)
 	}
@@ -64,10 +64,11 @@ func (n *Node) openLog() error {
 func sharedLogDir(dir string) string { return filepath.Join(dir, "log") }
 
 // SetFsync changes appendfsync while the node runs. After an error the policy is
-// what it was, or the log has failed and the node with it.
+// what it was, or the log has failed and the node with it. The log in bolt files is
+// always synced.
 func (n *Node) SetFsync(p wal.Sync) error {
 	if n.wal == nil {
-		return errors.New("the log in boltdb files can't change when it is synced while the server runs")
+		return nil
 	}
 	return n.wal.SetSync(p)
 }

@@ -138,8 +138,8 @@ func (m *migration) toBolt() (err error) {
 	if err := m.step("begin"); err != nil {
 		return err
 	}
-	if _, err := os.Stat(sharedLogDir(m.dir)); err != nil {
-		return fmt.Errorf("the log is gone: %w", err) // opening it would make a new one
+	if len(m.groups) > 0 && !wal.Exists(sharedLogDir(m.dir)) { // opening it would make a new one
+		return fmt.Errorf("the log is gone from %s", sharedLogDir(m.dir))
 	}
 	w, err := wal.Open(sharedLogDir(m.dir), wal.Options{})
 	if err != nil {

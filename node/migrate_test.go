@@ -223,6 +223,13 @@ func TestMigrateLogRefuses(t *testing.T) {
 	if err := all.held(dir, logShared); err != nil {
 		t.Error(err)
 	}
+	if err := os.Rename(sharedLogDir(dir), filepath.Join(dir, "elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	refused("the log is gone", logBolt)
+	if err := os.Rename(filepath.Join(dir, "elsewhere"), sharedLogDir(dir)); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Rename(filepath.Join(groupDir(dir, 7), "raft.db"), filepath.Join(dir, "away")); err != nil {
 		t.Fatal(err)
 	}

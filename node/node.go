@@ -122,7 +122,14 @@ func Open(o Options) (*Node, error) {
 	}
 	if n.opt.Files == nil {
 		n.disk = store.NewDisk(o.Dir, o.DiskLimit, o.MinFree, o.Fatal, o.OnSync)
-		if err := n.openLog(); err != nil {
+		err := n.openLog()
+		if err == nil {
+			err = n.forgetLeftovers()
+		}
+		if err != nil {
+			if n.wal != nil {
+				err = errors.Join(err, n.wal.Close())
+			}
 			n.disk.Close()
 			return nil, errors.Join(err, lock.Close())
 		}
@@ -336,8 +343,10 @@ const controlGroup = 0
 func (n *Node) dirOf(group uint32) string { return groupDir(n.opt.Dir, group) }
 
 func groupDir(dir string, group uint32) string {
-	return filepath.Join(dir, "group-"+strconv.FormatUint(uint64(group), 10))
+	return filepath.Join(dir, groupPrefix+strconv.FormatUint(uint64(group), 10))
 }
+
+const groupPrefix = "group-"
 
 // filesLocked opens a group's files, after making sure that this node either
 // never had the replica or still has it.

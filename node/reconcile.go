@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -134,21 +133,9 @@ func (n *Node) runReplicas(m *slots.Map) {
 		if err := g.Close(); err != nil {
 			n.log.Warn("closing a replica", "group", goneIDs[i], "error", err)
 		}
-		if n.wal != nil {
-			if err := n.wal.Drop(goneIDs[i]); err != nil {
-				n.opt.Fatal(fmt.Errorf("delete the log of group %d: %w", goneIDs[i], err))
-				return
-			}
-		}
-		if err := os.RemoveAll(n.dirOf(goneIDs[i])); err != nil {
+		if err := n.forget(goneIDs[i]); err != nil {
 			n.log.Warn("deleting a replica", "group", goneIDs[i], "error", err)
 		}
-		n.mu.Lock()
-		delete(n.id.Groups, goneIDs[i])
-		if err := n.id.save(); err != nil {
-			n.log.Warn("write the node's identity", "error", err)
-		}
-		n.mu.Unlock()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -24,6 +25,13 @@ func (e *DamageError) Error() string {
 	return fmt.Sprintf("the log is damaged at %s, offset %d: %s", e.File, e.Offset, e.What)
 }
 
+// Exists reports whether there is a log in dir: one that has been opened never has
+// no segment.
+func Exists(dir string) bool {
+	names, _ := osFiles{}.list(dir)
+	return slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, segmentSuffix) })
+}
+
 // load reads all segments and rebuilds the indexes.
 func (w *WAL) load() error {
 	names, err := w.opt.fs.list(w.dir)
@@ -31,7 +39,7 @@ func (w *WAL) load() error {
 		return err
 	}
 	for _, name := range names {
-		text, ok := strings.CutSuffix(name, ".log")
+		text, ok := strings.CutSuffix(name, segmentSuffix)
 		if !ok {
 			continue
 		}

@@ -219,8 +219,10 @@ func fillNew(fs fileSystem, path string, size int64, direct bool) error {
 	return err
 }
 
+const segmentSuffix = ".log"
+
 func segmentPath(dir string, first uint64) string {
-	return filepath.Join(dir, fmt.Sprintf("%016x.log", first))
+	return filepath.Join(dir, fmt.Sprintf("%016x", first)+segmentSuffix)
 }
 
 func parent(dir string) string { return filepath.Dir(filepath.Clean(dir)) }

@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -70,4 +72,28 @@ func TestMigrateCluster(t *testing.T) {
 	killAll(t, c)
 	homes(t, c)
 	l.check()
+}
+
+// TestLogIsGone: a node whose log has lost its files must not begin a new one.
+func TestLogIsGone(t *testing.T) {
+	t.Parallel()
+	c := startPlain(t)
+	text(t, c.Addr(0), "SET", "k", "v")
+	must(t, c.Kill(0))
+	log := filepath.Join(c.Node(0).Dir(), "quorate-data", "log")
+	away := filepath.Join(t.TempDir(), "log")
+	must(t, os.Rename(log, away))
+	must(t, os.Mkdir(log, 0o700))
+	must(t, c.Node(0).Start())
+	waitExit(t, c, 0, "a start without the log")
+	if tail := c.Node(0).LogTail(5); !strings.Contains(tail, "the log is gone from") {
+		t.Errorf("a log without segments was taken for one:\n%s", tail)
+	}
+	must(t, os.Remove(log))
+	must(t, os.Rename(away, log))
+	must(t, c.Restart(0))
+	must(t, c.WaitReady(context.Background()))
+	if got := text(t, c.Addr(0), "GET", "k"); got != "v" {
+		t.Errorf("GET k is %q", got)
+	}
 }
