@@ -359,7 +359,7 @@ func TestCrashMatrix(t *testing.T) {
 	base := rand.Uint64()
 	t.Logf("seed %d", base)
 	hit := map[string]int{}
-	trials, rounds := 0, 6
+	trials, rounds := 0, 3
 	if testing.Short() {
 		rounds = 1
 	}
