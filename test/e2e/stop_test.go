@@ -125,6 +125,21 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	alive()
+	// There is room for what the nodes themselves must write: terms, votes, the
+	// first entry of a leader. A node dies, others lead, it comes back.
+	must(t, c.Kill(0))
+	eventually(t, "another node leads and answers reads on a full disk", func() error {
+		for _, h := range own {
+			if r, err := newClient(c.Addrs(), askTimeout, newRand(t)).read("GET", h.key("full", 0)); err != nil || string(r.Str) != "before" {
+				return fmt.Errorf("%q %v", r.Raw, err)
+			}
+		}
+		return nil
+	})
+	must(t, c.Restart(0))
+	must(t, c.WaitReady(t.Context()))
+	homes(t, c)
+	alive()
 	must(t, os.Remove(filler))
 	for _, h := range own {
 		eventually(t, "writes are accepted again", func() error {
