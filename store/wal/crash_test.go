@@ -409,6 +409,9 @@ func (c trial) String() string {
 // TestCrashMatrixFindsBugs leaves steps out that the log relies on: each time the
 // matrix must find out. What a step is for can be read here.
 func TestCrashMatrixFindsBugs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a test of the test")
+	}
 	at := func(points ...string) func(string) bool {
 		return func(p string) bool { return slices.Contains(points, p) }
 	}

@@ -23,21 +23,20 @@ type disk struct {
 	mu     sync.Mutex
 	dir    map[string]*inode // as the process sees it
 	stable map[string]*inode // as it is on the disk for certain
-	since  []change2         // of the directory since it was synced
+	since  []dirChange       // of the directory since it was synced
 	direct bool              // writes past the page cache are possible
 
 	steps   int
-	crashAt int             // the step at which the power fails; 0: none
-	failAt  int             // the step that fails as a broken disk does; 0: none
-	room    int             // bytes that all files can have; 0: no limit
-	down    bool            // the power has failed
-	point   string          // the step at which it did, or that failed
-	seen    map[string]bool // the points of all steps
+	crashAt int    // the step at which the power fails; 0: none
+	failAt  int    // the step that fails as a broken disk does; 0: none
+	room    int    // bytes that all files can have; 0: no limit
+	down    bool   // the power has failed
+	point   string // the step at which it did, or that failed
 	lie     func(point string) bool
 }
 
-// change2 is one change of the directory.
-type change2 struct {
+// dirChange is a name that goes, one that comes, or both at once.
+type dirChange struct {
 	gone string // "": nothing
 	name string // "": nothing
 	node *inode
@@ -56,7 +55,7 @@ var (
 )
 
 func newDisk(direct bool) *disk {
-	return &disk{dir: map[string]*inode{}, stable: map[string]*inode{}, seen: map[string]bool{}, direct: direct}
+	return &disk{dir: map[string]*inode{}, stable: map[string]*inode{}, direct: direct}
 }
 
 // phases are the functions that tell what a step is for.
@@ -96,7 +95,6 @@ func (d *disk) begin(op string) (skip, half bool, err error) {
 	}
 	d.steps++
 	point := pointOf(op)
-	d.seen[point] = true
 	switch d.steps {
 	case d.crashAt:
 		d.down, d.point = true, point
@@ -143,7 +141,7 @@ func (d *disk) create(path string, _ bool) (file, error) {
 	if old != nil {
 		return nil, fmt.Errorf("%s exists", path)
 	}
-	return &diskFile{d: d, n: n}, d.alter("create", change2{name: filepath.Base(path), node: n})
+	return &diskFile{d: d, n: n}, d.alter("create", dirChange{name: filepath.Base(path), node: n})
 }
 
 func (d *disk) rename(from, to string) error {
@@ -153,14 +151,14 @@ func (d *disk) rename(from, to string) error {
 	if n == nil {
 		return fmt.Errorf("no file %s", from)
 	}
-	return d.alter("rename", change2{gone: filepath.Base(from), name: filepath.Base(to), node: n})
+	return d.alter("rename", dirChange{gone: filepath.Base(from), name: filepath.Base(to), node: n})
 }
 
 func (d *disk) remove(path string) error {
-	return d.alter("remove", change2{gone: filepath.Base(path)})
+	return d.alter("remove", dirChange{gone: filepath.Base(path)})
 }
 
-func (d *disk) alter(op string, c change2) error {
+func (d *disk) alter(op string, c dirChange) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_, half, err := d.begin(op)
@@ -175,7 +173,7 @@ func (d *disk) alter(op string, c change2) error {
 	return nil
 }
 
-func (c change2) apply(dir map[string]*inode) {
+func (c dirChange) apply(dir map[string]*inode) {
 	if c.gone != "" {
 		delete(dir, c.gone)
 	}
