@@ -259,6 +259,8 @@ func (s source) Follow(c fsm.Content, begin func(transport.Group)) (io.ReadClose
 	return s.n.Follow(c, func(g *store.Group) { begin(g) })
 }
 
+func (s source) Backup(slot int) (io.ReadCloser, int64, string, error) { return s.n.Backup(slot) }
+
 // observer adapts the counters to what sessions tell.
 type observer struct{ c *admin.Counters }
 

@@ -30,7 +30,8 @@ import (
 // while it holds the lock for reading, which is enough: it is the only one who
 // changes them then, and nobody else looks.
 type Snapshot struct {
-	head []byte
+	head   []byte
+	origin Origin
 
 	functions []string // code of the libraries
 
@@ -46,7 +47,7 @@ type Snapshot struct {
 // machine alone and takes a moment that doesn't depend on the amount of data.
 // Release must follow. Several snapshots can be open.
 func (m *Machine) BeginSnapshot() *Snapshot {
-	s := &Snapshot{head: m.snapshotHead(), functions: m.libraries.codes(), pending: map[uint16][]byte{}}
+	s := &Snapshot{head: m.snapshotHead(), origin: m.origin(), functions: m.libraries.codes(), pending: map[uint16][]byte{}}
 	for i := range m.ks.Databases() {
 		s.dbs = append(s.dbs, m.ks.DB(i))
 	}
@@ -61,6 +62,10 @@ func (s *Snapshot) Release() {
 	s.remove()
 	s.dbs, s.pending, s.next = nil, nil, hashslot.Count
 }
+
+// Origin says what the snapshot is of, but for group and term, which a machine
+// doesn't know.
+func (s *Snapshot) Origin() Origin { return s.origin }
 
 // batch is how many bytes are collected under one hold of the lock, and
 // batchSlots how many slots are looked at.
@@ -97,8 +102,12 @@ type SnapshotPart struct {
 	Lock sync.Locker
 }
 
-// Content says what is left out of the file that WriteSnapshots writes.
-type Content struct{ NoKeys, NoFunctions bool }
+// Content says what is left out of the file that WriteSnapshots writes, and what
+// it says about itself.
+type Content struct {
+	NoKeys, NoFunctions bool
+	Origin              string // Origin.Text; "": nothing
+}
 
 // WriteSnapshots writes the snapshots of several groups, which share no key, as
 // one RDB file for a server that isn't a replica of them. It runs beside the
@@ -108,6 +117,9 @@ func WriteSnapshots(w io.Writer, parts []SnapshotPart, c Content) error {
 	e.Header()
 	e.Aux("redis-ver", "7.0.15")
 	e.Aux("redis-bits", strconv.Itoa(strconv.IntSize))
+	if c.Origin != "" {
+		e.Aux(AuxOrigin, c.Origin)
+	}
 	written := map[string]bool{}
 	for _, p := range parts {
 		for _, code := range p.functions {

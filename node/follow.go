@@ -18,12 +18,6 @@ import (
 // as long as a snapshot is open, what is written costs memory.
 func (n *Node) Follow(c fsm.Content, begin func(g *store.Group)) (file io.ReadCloser, size int64, err error) {
 	var parts []fsm.SnapshotPart
-	defer func() {
-		if err != nil && file != nil {
-			err = errors.Join(err, file.Close())
-			file = nil
-		}
-	}()
 	for _, g := range n.Led() {
 		part, done, err := g.Follow(func() { begin(g) })
 		if err != nil {
@@ -32,19 +26,54 @@ func (n *Node) Follow(c fsm.Content, begin func(g *store.Group)) (file io.ReadCl
 		defer done()
 		parts = append(parts, part)
 	}
+	return n.snapshotFile(parts, c)
+}
+
+// Backup is Follow for the group that serves a slot, with all that was
+// acknowledged there before the call: the file says in its Origin what it has. The group must be led by
+// this node, else redirect is the error reply that sends a client elsewhere.
+func (n *Node) Backup(slot int) (file io.ReadCloser, size int64, redirect string, err error) {
+	g, redirect := n.Route(slot)
+	if g == nil {
+		return nil, 0, redirect, nil
+	}
+	var term uint64
+	part, done, err := g.Follow(func() { term = g.Serving() })
+	if errors.Is(err, store.ErrNotLeader) || errors.Is(err, store.ErrNoQuorum) {
+		return nil, 0, n.Redirect(slot), nil
+	}
+	if err != nil {
+		return nil, 0, "", err
+	}
+	defer done()
+	o := part.Origin()
+	o.Group, o.Term = g.ID(), term
+	file, size, err = n.snapshotFile([]fsm.SnapshotPart{part}, fsm.Content{Origin: o.Text()})
+	return file, size, "", err
+}
+
+// snapshotFile writes snapshots as one RDB file without a name.
+func (n *Node) snapshotFile(parts []fsm.SnapshotPart, c fsm.Content) (file io.ReadCloser, size int64, err error) {
 	f, err := os.CreateTemp(n.opt.Dir, "sync-*.rdb")
 	if err != nil {
 		return nil, 0, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}()
 	if err := os.Remove(f.Name()); err != nil {
-		return f, 0, err
+		return nil, 0, err
 	}
 	if err := fsm.WriteSnapshots(f, parts, c); err != nil {
-		return f, 0, err
+		return nil, 0, err
 	}
 	if size, err = f.Seek(0, io.SeekCurrent); err != nil {
-		return f, 0, err
+		return nil, 0, err
 	}
-	_, err = f.Seek(0, io.SeekStart)
-	return f, size, err
+	if _, err = f.Seek(0, io.SeekStart); err != nil {
+		return nil, 0, err
+	}
+	return f, size, nil
 }

@@ -2,12 +2,14 @@ package transport
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"strconv"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/slots/hashslot"
 )
 
 // SYNC, PSYNC and REPLCONF as Redis 7.0 speaks them: whoever sends SYNC gets an
@@ -35,6 +37,10 @@ func (s *Session) follow(partial bool) {
 	}
 	if s.feed != nil && s.feed.groups != nil {
 		return // as in Redis
+	}
+	if s.rdb.backup {
+		s.sendBackup(int(s.rdb.slot))
+		return
 	}
 	s.ownPushes() // messages wait behind the file from here on
 	if s.feed == nil {
@@ -73,6 +79,24 @@ func (s *Session) follow(partial bool) {
 		s.kill()
 	}
 	s.publish(false)
+}
+
+// sendBackup replies to SYNC with the file of one group, and nothing follows it.
+func (s *Session) sendBackup(slot int) {
+	rdb, size, redirect, err := s.srv.opts.Source.Backup(slot)
+	if err != nil {
+		s.srv.log.Warn("no snapshot for a backup", "client", s.addr, "reason", err)
+		s.Error("ERR Unable to perform background save")
+		return
+	}
+	if redirect != "" {
+		s.Error(redirect)
+		return
+	}
+	defer rdb.Close()
+	if !s.hand(fmt.Appendf(nil, "$%d\r\n", size), rdb, size) {
+		s.kill()
+	}
 }
 
 // hand writes what the session has replied so far, the head and the file.
@@ -137,6 +161,12 @@ func ReplConf(s *Session, args [][]byte) {
 				return
 			}
 			s.rdb.alone = n == 1
+		case "quorate-slot": // our own: SYNC sends the group of this slot, for a backup
+			if !isNumber || n < 0 || n >= hashslot.Count {
+				s.Error("ERR Invalid slot")
+				return
+			}
+			s.rdb.backup, s.rdb.slot = true, uint16(n)
 		case "rdb-filter-only":
 			if problem := s.filterRDB(value); problem != "" {
 				s.Error(problem)
@@ -154,6 +184,8 @@ func ReplConf(s *Session, args [][]byte) {
 type rdbWish struct {
 	alone   bool // the file, without the stream
 	content fsm.Content
+	backup  bool   // one group's file with its origin, without the stream
+	slot    uint16 // of that group
 }
 
 // filterRDB leaves out of the file what the words don't name: nothing if there

@@ -16,6 +16,9 @@ type Source interface {
 	// file with so much in it, and its size. It calls begin for each at the moment whose state that
 	// is: what a group does later comes through Server.Effects.
 	Follow(c fsm.Content, begin func(g Group)) (rdb io.ReadCloser, size int64, err error)
+	// Backup returns the state of the group that serves a slot as an RDB file, and
+	// its size, or the error reply of a node that doesn't lead that group.
+	Backup(slot int) (rdb io.ReadCloser, size int64, redirect string, err error)
 }
 
 // feeds are the sessions that follow the stream of what this node's groups do,

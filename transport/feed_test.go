@@ -26,6 +26,14 @@ func (s *fakeSource) Follow(c fsm.Content, begin func(Group)) (io.ReadCloser, in
 	return io.NopCloser(strings.NewReader("the-file")), 8, nil
 }
 
+// Backup has a file for the first half of the slots.
+func (s *fakeSource) Backup(slot int) (io.ReadCloser, int64, string, error) {
+	if slot >= 8192 {
+		return nil, 0, "MOVED 8192 127.0.0.1:7002", nil
+	}
+	return io.NopCloser(strings.NewReader("one-group")), 9, "", nil
+}
+
 // feedServer is a server of two groups, with the commands that replicas send.
 func feedServer(t *testing.T) (*Server, *fakeSource, string) {
 	t.Helper()
@@ -57,6 +65,27 @@ func TestReplConf(t *testing.T) {
 		t.Errorf("the file was wanted with %+v", source.content)
 	}
 	c.do("ping", "+PONG\r\n") // it follows nothing
+}
+
+// TestBackup: SYNC after REPLCONF quorate-slot sends one group's file, once for each SYNC, and
+// nothing follows it.
+func TestBackup(t *testing.T) {
+	s, source, addr := feedServer(t)
+	c := dial(t, addr)
+	for _, slot := range []string{"16384", "-1", "x"} {
+		c.do("replconf quorate-slot "+slot, "-ERR Invalid slot\r\n")
+	}
+	c.do("replconf quorate-slot 5", "+OK\r\n")
+	c.do("sync", "$9\r\none-group")
+	s.Effects(source.router.groups[0], effect("lost"))
+	c.do("replconf quorate-slot 8192", "+OK\r\n")
+	c.do("sync", "-MOVED 8192 127.0.0.1:7002\r\n")
+	c.do("replconf quorate-slot 0", "+OK\r\n")
+	c.do("sync", "$9\r\none-group")
+	c.do("ping", "+PONG\r\n")
+	if r := s.Replication(); len(r.Replicas) != 0 {
+		t.Errorf("a backup counts as a replica: %+v", r)
+	}
 }
 
 // TestFeed: a session gets a group's effects from the moment on at which the
