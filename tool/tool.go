@@ -23,7 +23,7 @@ type Command struct {
 
 // commands are all of them, in the order of the help text.
 func commands() []Command {
-	return []Command{logs}
+	return append(backupCommands(), logs)
 }
 
 // Find returns the command of a name.

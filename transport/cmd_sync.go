@@ -38,11 +38,11 @@ func (s *Session) follow(partial bool) {
 	if s.feed != nil && s.feed.groups != nil {
 		return // as in Redis
 	}
+	s.ownPushes() // messages wait behind the file from here on
 	if s.rdb.backup {
 		s.sendBackup(int(s.rdb.slot))
 		return
 	}
-	s.ownPushes() // messages wait behind the file from here on
 	if s.feed == nil {
 		s.feed = &feed{s: s}
 	}

@@ -46,11 +46,16 @@ type Record struct {
 	Keys, Expires uint64
 	Key           []byte
 	ExpireAt      int64 // Unix ms; 0: none
+	Idle, Freq    int64 // seconds without a use, and the counter of uses, up to 255; -1: not said
 	Value         keyspace.Value
 }
 
 // NewDecoder returns a decoder that takes all of r. It buffers.
 func NewDecoder(r io.Reader) *Decoder { return &Decoder{src: newSource(r)} }
+
+// Offset returns the number of bytes that the records read so far took, with all
+// that stands in front of them.
+func (d *Decoder) Offset() int64 { return d.src.offset() }
 
 // Next returns the next record, or io.EOF behind the end of a file that is
 // complete and has the right checksum and nothing behind it. Any other error is
@@ -101,7 +106,7 @@ func (d *Decoder) header() error {
 }
 
 func (d *Decoder) next() (Record, error) {
-	expireAt := int64(0)
+	expireAt, idle, freq := int64(0), int64(-1), int64(-1)
 	for {
 		op, err := d.src.byte()
 		if err != nil {
@@ -137,12 +142,18 @@ func (d *Decoder) next() (Record, error) {
 			var at uint64
 			at, err = d.src.uint64()
 			expireAt = int64(at)
-		case opFreq: // how often the key was used: not kept
-			_, err = d.src.byte()
-		case opIdle: // since when it was not: not kept
-			_, err = d.src.count()
+		case opFreq:
+			var n byte
+			n, err = d.src.byte()
+			freq = int64(n)
+		case opIdle:
+			var n uint64
+			n, err = d.src.count()
+			idle = int64(min(n, math.MaxInt64))
 		default:
-			return d.key(op, expireAt)
+			rec, err := d.key(op, expireAt)
+			rec.Idle, rec.Freq = idle, freq
+			return rec, err
 		}
 		if err != nil {
 			return Record{}, err
