@@ -37,7 +37,8 @@ type delivery struct {
 	// has to be asked again. An error ends the delivery.
 	take func(ctx context.Context, c *conn, it *item, answers []answer) (done bool, err error)
 	// alone, if set, does with a large value all that is to be done.
-	alone func(ctx context.Context, w *worker, it *item) error
+	alone     func(ctx context.Context, w *worker, it *item) error
+	largeFrom int64
 
 	room   *room
 	ready  chan []*item
@@ -109,7 +110,7 @@ func (d *delivery) add(ctx context.Context, it *item) error {
 		}
 		d.room.take(it.size)
 	}
-	if d.alone != nil && it.size >= piecesFrom {
+	if d.alone != nil && it.size >= d.largeFrom {
 		return d.hand(ctx, []*item{it})
 	}
 	at := d.top.of(it.slot)
@@ -183,7 +184,7 @@ func (w *worker) close() {
 }
 
 func (w *worker) deliver(ctx context.Context, items []*item) error {
-	if w.d.alone != nil && items[0].size >= piecesFrom {
+	if w.d.alone != nil && items[0].size >= w.d.largeFrom {
 		if err := w.d.alone(ctx, w, items[0]); err != nil {
 			return fmt.Errorf("key %.80q: %w", items[0].key, err)
 		}

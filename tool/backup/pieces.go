@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// piecesFrom is the size from which a value isn't sent by one RESTORE, which is one
-	// entry of the log that everybody waits for.
-	piecesFrom = 32 << 20
 	pieceBytes = 1 << 20
 	// keepAside is how long a value that wasn't completed stays on the server.
 	keepAside = time.Hour
@@ -191,8 +188,8 @@ func (w *worker) tryLarge(ctx context.Context, at string, it *item, replace bool
 	}
 	aside := asideOf(it.slot)
 	defer func() {
-		if err != nil && isRefusal(err) {
-			_, _ = c.do("UNLINK", string(aside)) // it expires
+		if err != nil {
+			w.unlink(ctx, at, it.db, aside)
 		}
 	}()
 	err = pieces(aside, &it.value, func(args ...[]byte) error {
@@ -224,10 +221,28 @@ func (w *worker) tryLarge(ctx context.Context, at string, it *item, replace bool
 		return false, sent, nil // it expired at once
 	}
 	if err == nil && !replace && r.elems[1].n == 0 {
-		_, _ = c.do("UNLINK", string(aside)) // it expires
+		w.unlink(ctx, at, it.db, aside)
 		busy = true
 	}
 	return busy, sent, err
+}
+
+// unlink tries to delete a key that was left behind. If that fails it expires.
+func (w *worker) unlink(ctx context.Context, at string, db int, key []byte) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	c, err := w.d.top.access.dial(ctx, at)
+	if err != nil {
+		return
+	}
+	defer c.close()
+	if db != 0 {
+		c.sendWords("SELECT", strconv.Itoa(db))
+	}
+	_, _ = c.do("UNLINK", string(key))
+	if db != 0 {
+		_, _ = c.receive()
+	}
 }
 
 // transaction runs commands between MULTI and EXEC and returns the reply of that, or

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ type RestoreOptions struct {
 	Flush    bool // delete all keys and function libraries first
 	DB       int  // the only database whose keys are taken; -1: all
 	Progress io.Writer
+	// LargeFrom is the size in bytes from which a value isn't sent by one RESTORE, which is one
+	// entry of the log that everybody waits for; 0: 32 MiB.
+	LargeFrom int64
 }
 
 // Restored is what Restore has done.
@@ -198,7 +202,7 @@ func (c *conn) libraries() (map[string]string, error) {
 
 // keys restores the keys.
 func (r *restoring) keys(ctx context.Context) error {
-	d := &delivery{top: r.top, commands: r.commands, take: r.take, alone: r.pieces}
+	d := &delivery{top: r.top, commands: r.commands, take: r.take, alone: r.pieces, largeFrom: cmp.Or(r.o.LargeFrom, 32<<20)}
 	ctx = d.start(ctx)
 	_, err := r.s.read(ctx, r.show, func(rec *rdb.Record, size int64) error {
 		if rec.Kind != rdb.KeyValue {
