@@ -46,6 +46,9 @@ func (n *Node) Backup(slot int) (file io.ReadCloser, size int64, redirect string
 		return nil, 0, "", err
 	}
 	defer done()
+	if term == 0 { // deposed in that moment
+		return nil, 0, n.Redirect(slot), nil
+	}
 	o := part.Origin()
 	o.Group, o.Term = g.ID(), term
 	file, size, err = n.snapshotFile([]fsm.SnapshotPart{part}, fsm.Content{Origin: o.Text()})
