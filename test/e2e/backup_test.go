@@ -288,24 +288,28 @@ func TestBackupOverFailure(t *testing.T) {
 	must(t, err)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "b")
-	for _, to := range []string{path, path + ".rdb"} {
-		cmd := exec.CommandContext(t.Context(), binary, "backup", "--from", c.Addr(0), "--to", to)
-		var bad watched
-		cmd.Stderr = &bad
+	// begin starts a backup and stops the tool as soon as something of a group has come, so
+	// that what happens then happens in the middle of the file.
+	begin := func(to string, bad *watched) (cmd *exec.Cmd, from int) {
+		t.Helper()
+		cmd = exec.CommandContext(t.Context(), binary, "backup", "--from", c.Addr(0), "--to", to)
+		cmd.Stderr = bad
 		must(t, cmd.Start())
-		// As soon as something of a group has come the tool is stopped, so that the leader
-		// dies in the middle of the file.
-		var victim int
 		eventually(t, "the backup has begun", func() error {
 			if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 				return err
 			}
-			if victim = sending(c); victim >= 0 {
+			if from = sending(c); from >= 0 {
 				return nil
 			}
 			must(t, cmd.Process.Signal(syscall.SIGCONT))
 			return errors.New("nothing has come")
 		})
+		return cmd, from
+	}
+	for _, to := range []string{path, path + ".rdb"} {
+		var bad watched
+		cmd, victim := begin(to, &bad)
 		must(t, c.Kill(victim))
 		must(t, cmd.Process.Signal(syscall.SIGCONT))
 		if err := cmd.Wait(); err != nil {
@@ -319,6 +323,19 @@ func TestBackupOverFailure(t *testing.T) {
 		must(t, c.WaitReady(ctx))
 		cancel()
 		mustRun(t, []string{"verify", "--from", to, "--against", c.Addr(0)}, "all data is there: yes", "extra: 0\n", fmt.Sprintf("looked for: %d\n", 3*perGroup))
+
+		// One that is interrupted leaves nothing.
+		cmd, _ = begin(filepath.Join(dir, "not"+filepath.Base(to)), &bad)
+		must(t, cmd.Process.Signal(syscall.SIGINT))
+		must(t, cmd.Process.Signal(syscall.SIGCONT))
+		if err := cmd.Wait(); err == nil {
+			t.Error("an interrupted backup says that all went well")
+		}
+		left, err := filepath.Glob(filepath.Join(dir, "*not*"))
+		hidden, err2 := filepath.Glob(filepath.Join(dir, ".*"))
+		if err := errors.Join(err, err2); err != nil || len(left)+len(hidden) > 0 {
+			t.Errorf("left over: %v %v %v", left, hidden, err)
+		}
 	}
 }
 

@@ -32,6 +32,8 @@ const (
 	patience = 60 * time.Second
 	// attempts is how often a backup begins anew because slots have moved.
 	attempts = 3
+	// breaks is how often the transfer of a group may end in the middle.
+	breaks = 10
 )
 
 // Take takes a backup of the server or cluster that From is part of.
@@ -42,6 +44,7 @@ const (
 func Take(ctx context.Context, o TakeOptions) (m *Manifest, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	o.To = filepath.Clean(o.To)
 	to, err := openLocal(o.To, o.Force)
 	if err != nil {
 		return nil, err
@@ -49,7 +52,7 @@ func Take(ctx context.Context, o TakeOptions) (m *Manifest, err error) {
 	defer func() { err = errors.Join(err, to.Abort()) }()
 	show := newProgress(o.Progress)
 	defer show.end()
-	t := &taking{to: to, single: Single(o.To), dir: filepath.Dir(filepath.Clean(o.To)), show: show}
+	t := &taking{to: to, single: Single(o.To), dir: filepath.Dir(o.To), show: show}
 	m = &Manifest{Format: manifestFormat, Began: time.Now().UTC().Truncate(time.Millisecond)}
 	if t.top, err = discover(ctx, o.From); err != nil {
 		return nil, err
@@ -184,10 +187,14 @@ func (t *taking) covered() (have fsm.SlotSet, err error) {
 
 // group fetches the group that serves a slot, from whoever leads it.
 func (t *taking) group(ctx context.Context, slot int) error {
-	since := time.Now()
+	since, broken := time.Now(), 0
 	addr, told := t.top.of(slot), ""
 	for {
-		p, err := t.fetch(ctx, addr, slot)
+		p, got, err := t.fetch(ctx, addr, slot)
+		if got > 0 && broken < breaks { // it was there, however long that took
+			since = time.Now()
+			broken++
+		}
 		switch next, elsewhere := moved(err); {
 		case err == nil:
 			t.mu.Lock()
@@ -219,28 +226,27 @@ func (t *taking) group(ctx context.Context, slot int) error {
 	}
 }
 
-// fetch fetches a group from a server.
-func (t *taking) fetch(ctx context.Context, addr string, slot int) (p *fetched, err error) {
+// fetch fetches a group from a server. It returns how many bytes of it came.
+func (t *taking) fetch(ctx context.Context, addr string, slot int) (p *fetched, n int64, err error) {
 	c, err := t.top.access.dial(ctx, addr)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer c.close()
 	if _, err := c.do("REPLCONF", "quorate-slot", fmt.Sprint(slot)); err != nil {
 		var r refusal
 		if errors.As(err, &r) && strings.Contains(r.text, "Unrecognized REPLCONF option") {
-			err = fmt.Errorf("%s can't be backed up: it is no Quorate, or an old one", addr)
-			return nil, errors.Join(err, errBadReply)
+			err = fmt.Errorf("it is no Quorate, or an old one: %w", err)
 		}
-		return nil, err
+		return nil, 0, err
 	}
 	c.sendWords("SYNC")
 	if err := c.flush(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	size, err := c.bulk()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	t.show.add(0, size)
 	p = &fetched{Part: Part{Bytes: size}}
@@ -251,7 +257,8 @@ func (t *taking) fetch(ctx context.Context, addr string, slot int) (p *fetched, 
 			t.giveUp(p)
 		}
 	}()
-	return p, p.receive(c.r, size, got, t)
+	err = p.receive(c.r, size, got, t)
+	return p, got.n, err
 }
 
 // bulk reads the header of a reply that is a file.
@@ -293,8 +300,9 @@ func (t *taking) finish(m *Manifest) error {
 		m.Keys, m.Expires = m.Keys+p.Keys, m.Expires+p.Expires
 		m.Groups = append(m.Groups, p.Part)
 	}
+	libraries := t.libraries()
 	if t.single {
-		return t.writeSingle(m)
+		return t.writeSingle(m, libraries)
 	}
 	for _, p := range t.parts {
 		m.Bytes += p.Bytes

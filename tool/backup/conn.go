@@ -106,7 +106,7 @@ func isPassing(err error) bool {
 		return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errLost) || errors.As(err, &network)
 	}
 	switch r.code() {
-	case "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "BUSY", "UNCERTAIN", "NOREPLICAS", "READONLY", "ASK":
+	case "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "BUSY", "UNCERTAIN", "NOREPLICAS", "READONLY", "ASK", "MISCONF":
 		return true
 	}
 	return false

@@ -27,7 +27,9 @@ type fakeServer struct {
 	// before is asked about each RESTORE; what it returns is the reply in place of the usual one,
 	// and hang up closes the connection after the command was executed, without a reply.
 	before func(key string) (reply string, hangUp bool)
-	slots  func() string // the reply to CLUSTER SLOTS
+	slots  func() string         // the reply to CLUSTER SLOTS
+	file   func(slot int) []byte // the reply to SYNC
+	slot   int
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
@@ -51,6 +53,12 @@ func newFakeServer(t *testing.T) *fakeServer {
 	})
 	t.Cleanup(func() { l.Close(); wg.Wait() })
 	return f
+}
+
+// row is a row of CLUSTER SLOTS.
+func (f *fakeServer) row(first, last int) string {
+	host, port, _ := net.SplitHostPort(f.addr)
+	return fmt.Sprintf("*3\r\n:%d\r\n:%d\r\n*3\r\n$%d\r\n%s\r\n:%s\r\n$1\r\nx\r\n", first, last, len(host), host, port)
 }
 
 func (f *fakeServer) serve(nc net.Conn) {
@@ -96,6 +104,12 @@ func (f *fakeServer) answer(args []string) (reply string, hangUp bool) {
 			return "$-1\r\n", false
 		}
 		return fmt.Sprintf("$%d\r\n%s\r\n", len(b), b), false
+	case "REPLCONF":
+		f.slot, _ = strconv.Atoi(args[2])
+		return "+OK\r\n", false
+	case "SYNC":
+		b := f.file(f.slot)
+		return fmt.Sprintf("$%d\r\n%s", len(b), b), false
 	case "INFO":
 		const text = "# Keyspace\r\ndb0:keys=102,expires=0,avg_ttl=0\r\n"
 		return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text), false
@@ -174,10 +188,7 @@ func rdbString(s string) []byte {
 func TestRestoreMoved(t *testing.T) {
 	a, b := newFakeServer(t), newFakeServer(t)
 	path := writeRDB(t, 1000)
-	table := func() string {
-		host, port, _ := net.SplitHostPort(a.addr)
-		return fmt.Sprintf("*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$%d\r\n%s\r\n:%s\r\n$1\r\nx\r\n", len(host), host, port)
-	}
+	table := func() string { return "*1\r\n" + a.row(0, 16383) }
 	a.slots, b.slots = table, table // never tells of the move
 	refused := 0
 	a.before = func(key string) (string, bool) {

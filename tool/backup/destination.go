@@ -100,11 +100,13 @@ func (d *local) rename() error {
 		}
 		return os.RemoveAll(old)
 	case Single(d.path):
-		// A link, unlike a rename, doesn't replace.
-		if err := os.Link(d.aside, d.path); err != nil {
-			return err
+		// A link, unlike a rename, doesn't replace. Some file systems have none.
+		if err := os.Link(d.aside, d.path); err == nil || errors.Is(err, fs.ErrExist) {
+			return errors.Join(err, os.Remove(d.aside))
 		}
-		return os.Remove(d.aside)
+		if _, err := os.Lstat(d.path); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s %w", d.path, errExists)
+		}
 	}
 	return os.Rename(d.aside, d.path) // fails where a directory is that isn't empty
 }

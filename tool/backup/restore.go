@@ -63,6 +63,9 @@ func Restore(ctx context.Context, o RestoreOptions) (*Restored, error) {
 	if err := oneDatabase(r.top, contents, o.DB); err != nil {
 		return nil, err
 	}
+	if r.o.LargeFrom, err = r.largest(ctx); err != nil {
+		return nil, err
+	}
 	if o.Flush {
 		if err := r.everywhere(ctx, func(c *conn) error {
 			if _, err := c.do("FLUSHALL"); err != nil {
@@ -85,6 +88,27 @@ func Restore(ctx context.Context, o RestoreOptions) (*Restored, error) {
 	r.done.Written, r.done.Busy, r.done.Pieces = r.written.Load(), r.busy.Load(), r.large.Load()
 	r.done.Took = time.Since(began)
 	return r.done, err
+}
+
+// largest returns the size from which values are sent in pieces: what was asked for, or
+// less where the server takes less.
+func (r *restoring) largest(ctx context.Context) (int64, error) {
+	size := cmp.Or(r.o.LargeFrom, 32<<20)
+	c, err := r.o.To.dial(ctx, r.o.To.Addr)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close()
+	const margin = 4 << 10 // the payload isn't just what the file has
+	config, err := c.do("CONFIG", "GET", "proto-max-bulk-len")
+	if err == nil && len(config.elems) == 2 {
+		if n, err := strconv.ParseInt(string(config.elems[1].text), 10, 64); err == nil {
+			size = min(size, n-margin)
+		}
+	} else if err != nil && !isRefusal(err) { // the user may not be allowed to ask
+		return 0, err
+	}
+	return size, nil
 }
 
 // oneDatabase refuses what a cluster has no place for.
@@ -202,7 +226,7 @@ func (c *conn) libraries() (map[string]string, error) {
 
 // keys restores the keys.
 func (r *restoring) keys(ctx context.Context) error {
-	d := &delivery{top: r.top, commands: r.commands, take: r.take, alone: r.pieces, largeFrom: cmp.Or(r.o.LargeFrom, 32<<20)}
+	d := &delivery{top: r.top, commands: r.commands, take: r.take, alone: r.pieces, largeFrom: r.o.LargeFrom}
 	ctx = d.start(ctx)
 	_, err := r.s.read(ctx, r.show, func(rec *rdb.Record, size int64) error {
 		if rec.Kind != rdb.KeyValue {

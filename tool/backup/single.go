@@ -15,23 +15,23 @@ import (
 
 // writeSingle writes the groups as one file. Each group's keys are taken as they
 // came: what stands between the head and the end of its file selects its database for itself.
-func (t *taking) writeSingle(m *Manifest) error {
+func (t *taking) writeSingle(m *Manifest, libraries []string) error {
 	f, err := t.to.Create("")
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriterSize(f, 1<<20)
-	err = t.writeGroups(m, rdb.NewWriter(w))
+	err = t.writeGroups(m, libraries, rdb.NewWriter(w))
 	return errors.Join(err, w.Flush(), f.Close())
 }
 
-func (t *taking) writeGroups(m *Manifest, out *rdb.Writer) error {
+func (t *taking) writeGroups(m *Manifest, libraries []string, out *rdb.Writer) error {
 	var e rdb.Encoder
 	e.Header()
 	e.Aux("redis-ver", "7.0.15")
 	e.Aux("redis-bits", strconv.Itoa(strconv.IntSize))
 	e.Aux("ctime", strconv.FormatInt(m.Began.Unix(), 10))
-	for _, code := range t.libraries() {
+	for _, code := range libraries {
 		e.Function(code)
 	}
 	if _, err := out.Write(e.Bytes()); err != nil {
@@ -60,7 +60,7 @@ func (t *taking) writeGroups(m *Manifest, out *rdb.Writer) error {
 type onlyWriter struct{ io.Writer }
 
 // libraries returns the code of all function libraries, each once. Groups that have
-// a library in different versions are told of: one file can have only one of them.
+// a library in different versions are told of: only the first can be restored.
 func (t *taking) libraries() (all []string) {
 	have := map[string]string{}
 	for _, p := range t.parts {
@@ -71,7 +71,7 @@ func (t *taking) libraries() (all []string) {
 				have[name] = code
 				all = append(all, code)
 			case before != code:
-				t.show.say("warning: group %d has another version of the function library %s, which isn't in the backup", p.Group, name)
+				t.show.say("warning: group %d has another version of the function library %s, which won't be restored", p.Group, name)
 			}
 		}
 	}

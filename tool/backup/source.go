@@ -151,8 +151,9 @@ func (s *source) record(rec *rdb.Record, p *Part, c *Contents) (err error) {
 			s.manifest, err = parseManifest(rec.Text)
 		}
 	case rdb.FunctionLibrary:
-		if code := string(rec.Text); !slices.Contains(c.Libraries, code) {
-			c.Libraries = append(c.Libraries, code)
+		name := libraryName(string(rec.Text))
+		if !slices.ContainsFunc(c.Libraries, func(code string) bool { return libraryName(code) == name }) {
+			c.Libraries = append(c.Libraries, string(rec.Text))
 		}
 	case rdb.KeyValue:
 		c.Keys++
