@@ -39,6 +39,7 @@ type delivery struct {
 	// alone, if set, does with a large value all that is to be done.
 	alone     func(ctx context.Context, w *worker, it *item) error
 	largeFrom int64
+	large     sync.Mutex
 
 	room   *room
 	ready  chan []*item
@@ -185,6 +186,8 @@ func (w *worker) close() {
 
 func (w *worker) deliver(ctx context.Context, items []*item) error {
 	if w.d.alone != nil && items[0].size >= w.d.largeFrom {
+		w.d.large.Lock() // one at a time: others write, too
+		defer w.d.large.Unlock()
 		if err := w.d.alone(ctx, w, items[0]); err != nil {
 			return fmt.Errorf("key %.80q: %w", items[0].key, err)
 		}

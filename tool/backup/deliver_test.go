@@ -29,7 +29,6 @@ type fakeServer struct {
 	before func(key string) (reply string, hangUp bool)
 	slots  func() string         // the reply to CLUSTER SLOTS
 	file   func(slot int) []byte // the reply to SYNC
-	slot   int
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
@@ -63,7 +62,7 @@ func (f *fakeServer) row(first, last int) string {
 
 func (f *fakeServer) serve(nc net.Conn) {
 	defer nc.Close()
-	c := &conn{r: bufio.NewReader(nc)}
+	c, slot := &conn{r: bufio.NewReader(nc)}, 0
 	for {
 		command, err := c.receive()
 		if err != nil {
@@ -73,7 +72,7 @@ func (f *fakeServer) serve(nc net.Conn) {
 		for i, e := range command.elems {
 			args[i] = string(e.text)
 		}
-		reply, hangUp := f.answer(args)
+		reply, hangUp := f.answer(args, &slot)
 		if hangUp {
 			return
 		}
@@ -83,7 +82,7 @@ func (f *fakeServer) serve(nc net.Conn) {
 	}
 }
 
-func (f *fakeServer) answer(args []string) (reply string, hangUp bool) {
+func (f *fakeServer) answer(args []string, slot *int) (reply string, hangUp bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch args[0] {
@@ -105,10 +104,10 @@ func (f *fakeServer) answer(args []string) (reply string, hangUp bool) {
 		}
 		return fmt.Sprintf("$%d\r\n%s\r\n", len(b), b), false
 	case "REPLCONF":
-		f.slot, _ = strconv.Atoi(args[2])
+		*slot, _ = strconv.Atoi(args[2])
 		return "+OK\r\n", false
 	case "SYNC":
-		b := f.file(f.slot)
+		b := f.file(*slot)
 		return fmt.Sprintf("$%d\r\n%s", len(b), b), false
 	case "INFO":
 		const text = "# Keyspace\r\ndb0:keys=102,expires=0,avg_ttl=0\r\n"

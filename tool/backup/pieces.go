@@ -2,133 +2,150 @@ package backup
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"time"
 
 	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
-const (
-	pieceBytes = 1 << 20
-	// keepAside is how long a value that wasn't completed stays on the server.
-	keepAside = time.Hour
-)
+// pieceBytes is about how many bytes a piece has: it is one entry of the log.
+const pieceBytes = 256 << 10
 
-// pieces sends a value as commands of about a piece each that build it under a key.
-func pieces(key []byte, v *keyspace.Value, send func(args ...[]byte) error) (err error) {
-	p := &piecing{send: send}
+// piece is part of a value: commands for a transaction. It can be sent again if it isn't
+// known whether it has run, but for one that has length: that command then tells.
+type piece struct {
+	commands      [][][]byte
+	length        string // LLEN, XLEN or ""
+	before, after int64  // what it replies
+}
+
+// pieces passes on a value as pieces that build it under a key.
+func pieces(key []byte, v *keyspace.Value, send func(p piece) error) error {
+	p := &piecing{key: key, send: send}
 	switch v.Kind() {
 	case keyspace.KindString:
-		p.begin("APPEND", key)
-		b := v.Str(nil)
-		for len(b) > 0 && p.err == nil {
-			n := min(len(b), pieceBytes)
-			p.add(b[:n])
-			p.flush()
-			b = b[n:]
-		}
+		p.text(v.Str(nil))
 	case keyspace.KindList:
-		p.begin("RPUSH", key)
-		v.List().Each(func(_ int, e []byte) bool { return p.add(e) })
+		p.length = "LLEN"
+		v.List().Each(func(_ int, e []byte) bool { return p.add(1, "RPUSH", e) })
 	case keyspace.KindSet:
-		p.begin("SADD", key)
-		v.Set().Each(func(m []byte) bool { return p.add(m) })
+		v.Set().Each(func(m []byte) bool { return p.add(1, "SADD", m) })
 	case keyspace.KindHash:
-		p.begin("HSET", key)
-		v.Hash().Each(func(f, e []byte) bool { return p.add(f, e) })
+		v.Hash().Each(func(f, e []byte) bool { return p.add(1, "HSET", f, e) })
 	case keyspace.KindZSet:
-		p.begin("ZADD", key)
 		v.ZSet().Range(0, v.ZSet().Len(), false, func(m []byte, score float64) bool {
-			return p.add(keyspace.AppendFloat(nil, score), m)
+			return p.add(1, "ZADD", keyspace.AppendFloat(nil, score), m)
 		})
 	case keyspace.KindStream:
-		return streamPieces(key, v.Stream(), send)
+		p.stream(v.Stream())
 	}
 	p.flush()
 	return p.err
 }
 
-// piecing collects arguments until they are a piece.
+// piecing collects commands until they are a piece.
 type piecing struct {
-	send  func(args ...[]byte) error
-	args  [][]byte
-	fixed int
-	size  int
-	err   error
+	key     []byte
+	send    func(p piece) error
+	length  string
+	sent    int64 // elements of the pieces before
+	more    int64 // elements in commands
+	size    int
+	pending [][][]byte
+	err     error
 }
 
-func (p *piecing) begin(command string, key []byte) {
-	p.args = [][]byte{[]byte(command), key}
-	p.fixed = len(p.args)
-}
-
-func (p *piecing) add(args ...[]byte) bool {
+// add adds elements as arguments of a command: one command for many of them, but
+// for XADD.
+func (p *piecing) add(elements int64, name string, args ...[]byte) bool {
+	if name == "XADD" || len(p.pending) == 0 {
+		p.pending = append(p.pending, [][]byte{[]byte(name), p.key})
+		p.size += len(p.key) + 64
+	}
+	last := &p.pending[len(p.pending)-1]
 	for _, a := range args {
-		p.args = append(p.args, bytes.Clone(a))
+		*last = append(*last, bytes.Clone(a))
 		p.size += len(a) + 16
 	}
-	if p.size >= pieceBytes {
+	if p.more += elements; p.size >= pieceBytes {
 		p.flush()
 	}
 	return p.err == nil
 }
 
+// flush sends what was collected.
 func (p *piecing) flush() {
-	if len(p.args) > p.fixed && p.err == nil {
-		p.err = p.send(p.args...)
+	if len(p.pending) == 0 || p.err != nil {
+		return
 	}
-	p.args, p.size = p.args[:p.fixed], 0
+	p.err = p.send(piece{p.pending, p.length, p.sent, p.sent + p.more})
+	p.sent += p.more
+	p.pending, p.more, p.size = nil, 0, 0
+}
+
+func (p *piecing) text(b []byte) {
+	for at := 0; at < len(b) && p.err == nil; at += pieceBytes {
+		p.add(0, "SETRANGE", strconv.AppendInt(nil, int64(at), 10), b[at:min(len(b), at+pieceBytes)])
+		p.flush()
+	}
+}
+
+// command adds a command of words that may run twice.
+func (p *piecing) command(words ...string) {
+	args := make([][]byte, len(words))
+	for i, w := range words {
+		args[i] = []byte(w)
+		p.size += len(w) + 16
+	}
+	if p.pending = append(p.pending, args); p.size >= pieceBytes {
+		p.flush()
+	}
 }
 
 // errPieces is of a stream with more than commands can build.
-var errPieces = errors.New("a stream too large to be sent as a whole has pending entries that were deleted, which no command can make")
+var errPieces = errors.New("a stream too large to be sent as a whole has no entries, or pending entries that were deleted, which no command can make")
 
-// streamPieces is pieces for a stream.
-func streamPieces(key []byte, s *keyspace.Stream, send func(args ...[]byte) error) (err error) {
-	words := func(words ...string) {
-		if err != nil {
-			return
-		}
-		args := make([][]byte, len(words))
-		for i, w := range words {
-			args[i] = []byte(w)
-		}
-		err = send(args...)
+func (p *piecing) stream(s *keyspace.Stream) {
+	if s.Len() == 0 {
+		p.err = errPieces
+		return
 	}
-	k := string(key)
+	p.length = "XLEN"
 	s.Walk(keyspace.StreamID{}, keyspace.MaxStreamID, false, func(e *keyspace.StreamEntry) bool {
-		args := [][]byte{[]byte("XADD"), key, []byte(idText(e.ID))}
+		args := [][]byte{[]byte(idText(e.ID))}
 		e.Each(func(field, value []byte) { args = append(args, bytes.Clone(field), bytes.Clone(value)) })
-		err = send(args...)
-		return err == nil
+		return p.add(1, "XADD", args...)
 	})
-	words("XSETID", k, idText(s.LastID()), "ENTRIESADDED", strconv.FormatInt(s.Added(), 10), "MAXDELETEDID", idText(s.MaxDeletedID()))
+	p.flush()
+	p.length = ""
+	k := string(p.key)
+	p.command("XSETID", k, idText(s.LastID()), "ENTRIESADDED", strconv.FormatInt(s.Added(), 10), "MAXDELETEDID", idText(s.MaxDeletedID()))
 	for _, g := range s.Groups() {
-		words("XGROUP", "CREATE", k, g.Name(), idText(g.LastID), "ENTRIESREAD", strconv.FormatInt(g.Read, 10))
+		p.flush()
+		p.command("XGROUP", "DESTROY", k, g.Name())
+		p.command("XGROUP", "CREATE", k, g.Name(), idText(g.LastID), "ENTRIESREAD", strconv.FormatInt(g.Read, 10))
+		p.flush() // in one transaction with the line before
 		for _, c := range g.Consumers() {
-			words("XGROUP", "CREATECONSUMER", k, g.Name(), c.Name())
+			p.command("XGROUP", "CREATECONSUMER", k, g.Name(), c.Name())
 		}
-		g.Each(keyspace.StreamID{}, keyspace.MaxStreamID, nil, func(id keyspace.StreamID, p *keyspace.StreamPending) bool {
+		g.Each(keyspace.StreamID{}, keyspace.MaxStreamID, nil, func(id keyspace.StreamID, e *keyspace.StreamPending) bool {
 			if !s.Has(id) {
-				err = errPieces
-				return false
+				p.err = errPieces
+			} else {
+				p.command("XCLAIM", k, g.Name(), e.Consumer().Name(), "0", idText(id), "TIME", strconv.FormatInt(e.Time, 10),
+					"RETRYCOUNT", strconv.FormatInt(e.Count, 10), "FORCE", "JUSTID")
 			}
-			words("XCLAIM", k, g.Name(), p.Consumer().Name(), "0", idText(id), "TIME", strconv.FormatInt(p.Time, 10),
-				"RETRYCOUNT", strconv.FormatInt(p.Count, 10), "FORCE", "JUSTID")
-			return err == nil
+			return p.err == nil
 		})
 	}
-	return err
 }
 
 func idText(id keyspace.StreamID) string { return fmt.Sprintf("%d-%d", id.MS, id.Seq) }
 
-// asideOf returns a key in the slot of another.
+// asideOf returns a new key in a slot.
 func asideOf(slot int) []byte {
 	prefix := fmt.Appendf(nil, "quorate-restore:%x:", rand.Uint64())
 	for n := int64(0); ; n++ {
@@ -136,135 +153,4 @@ func asideOf(slot int) []byte {
 			return key
 		}
 	}
-}
-
-// large restores a value in pieces: they are put together under another key of the
-// same slot, which expires if it is left behind, and that is renamed. busy: the key is there already.
-func (w *worker) large(ctx context.Context, it *item, replace bool) (busy bool, err error) {
-	since, told := time.Now(), 0
-	for {
-		at := w.d.top.of(it.slot)
-		var sent int
-		if busy, sent, err = w.tryLarge(ctx, at, it, replace); err == nil {
-			return busy, nil
-		}
-		w.drop(at)
-		if sent > told { // it comes further than before
-			since, told = time.Now(), sent
-		}
-		next, elsewhere := moved(err)
-		if elsewhere {
-			w.d.top.tell(it.slot, next)
-		} else if !isPassing(err) || ctx.Err() != nil {
-			return false, err
-		}
-		if !again(ctx, since, patience) {
-			return false, err
-		}
-		if !elsewhere {
-			_ = w.d.top.refresh(ctx)
-		}
-	}
-}
-
-func (w *worker) tryLarge(ctx context.Context, at string, it *item, replace bool) (busy bool, sent int, err error) {
-	c, err := w.conn(ctx, at)
-	if err != nil {
-		return false, 0, err
-	}
-	if it.db != c.db {
-		if _, err := c.do("SELECT", strconv.Itoa(it.db)); err != nil {
-			return false, 0, err
-		}
-		c.db = it.db
-	}
-	if !replace {
-		if r, err := c.do("EXISTS", string(it.key)); err != nil || r.n != 0 && !it.unsure {
-			return r.n != 0, 0, err
-		} else if r.n != 0 {
-			same, err := c.holds(it)
-			return !same, 0, err
-		}
-	}
-	aside := asideOf(it.slot)
-	defer func() {
-		if err != nil {
-			w.unlink(ctx, at, it.db, aside)
-		}
-	}()
-	err = pieces(aside, &it.value, func(args ...[]byte) error {
-		if sent++; sent > 1 {
-			c.send(args...)
-			if err := c.flush(); err != nil {
-				return err
-			}
-			_, err := c.receive()
-			return err
-		}
-		_, err := c.transaction(args, [][]byte{[]byte("PEXPIRE"), aside, strconv.AppendInt(nil, keepAside.Milliseconds(), 10)})
-		return err
-	})
-	if err != nil {
-		return false, sent, err
-	}
-	expiry := [][]byte{[]byte("PERSIST"), aside}
-	if it.at != 0 {
-		expiry = [][]byte{[]byte("PEXPIREAT"), aside, strconv.AppendInt(nil, it.at, 10)}
-	}
-	rename := [][]byte{[]byte("RENAMENX"), aside, it.key}
-	if replace {
-		rename[0] = []byte("RENAME")
-	}
-	r, err := c.transaction(expiry, rename)
-	it.unsure = it.unsure || isPassing(err)
-	if err != nil && it.at != 0 && it.at <= time.Now().UnixMilli() {
-		return false, sent, nil // it expired at once
-	}
-	if err == nil && !replace && r.elems[1].n == 0 {
-		w.unlink(ctx, at, it.db, aside)
-		busy = true
-	}
-	return busy, sent, err
-}
-
-// unlink tries to delete a key that was left behind. If that fails it expires.
-func (w *worker) unlink(ctx context.Context, at string, db int, key []byte) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	c, err := w.d.top.access.dial(ctx, at)
-	if err != nil {
-		return
-	}
-	defer c.close()
-	if db != 0 {
-		c.sendWords("SELECT", strconv.Itoa(db))
-	}
-	_, _ = c.do("UNLINK", string(key))
-	if db != 0 {
-		_, _ = c.receive()
-	}
-}
-
-// transaction runs commands between MULTI and EXEC and returns the reply of that, or
-// the first error.
-func (c *conn) transaction(commands ...[][]byte) (last reply, err error) {
-	c.sendWords("MULTI")
-	for _, command := range commands {
-		c.send(command...)
-	}
-	c.sendWords("EXEC")
-	if err := c.flush(); err != nil {
-		return last, err
-	}
-	for range len(commands) + 2 {
-		var one error
-		last, one = c.receive()
-		if err == nil || !isRefusal(err) {
-			err = one
-		}
-		if one != nil && !isRefusal(one) {
-			return last, one
-		}
-	}
-	return last, err
 }
