@@ -86,7 +86,11 @@ func (p *piecing) flush() {
 	p.pending, p.more, p.size = nil, 0, 0
 }
 
+// text begins with the last byte, so that the server makes room for all of it at once.
 func (p *piecing) text(b []byte) {
+	last := max(0, len(b)-1)
+	p.add(0, "SETRANGE", strconv.AppendInt(nil, int64(last), 10), b[last:])
+	p.flush()
 	for at := 0; at < len(b) && p.err == nil; at += pieceBytes {
 		p.add(0, "SETRANGE", strconv.AppendInt(nil, int64(at), 10), b[at:min(len(b), at+pieceBytes)])
 		p.flush()
