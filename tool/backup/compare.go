@@ -97,12 +97,13 @@ func compare(ctx context.Context, s *source, o VerifyOptions, show *progress) (*
 		return nil, nil, err
 	}
 	total := int64(0)
-	for _, at := range top.servers() {
-		n, err := c.server(ctx, *o.Against, at, contents, top, o.DB)
-		if err != nil {
-			return nil, nil, err
-		}
+	err = top.everywhere(ctx, func() { total, c.found.Libraries = 0, 0 }, func(s *conn) error {
+		n, err := c.server(s, contents, top, o.DB)
 		total += n
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	c.found.Extra = max(0, total-c.found.Equal-c.found.Different-c.found.Times)
 	return contents, &c.found, nil
@@ -146,14 +147,9 @@ func (c *comparing) take(_ context.Context, _ *conn, it *item, answers []answer)
 }
 
 // server counts the keys of a server, and compares its function libraries.
-func (c *comparing) server(ctx context.Context, a Access, at string, contents *Contents, top *topology, only int) (keys int64, err error) {
-	conn, err := a.dial(ctx, at)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.close()
+func (c *comparing) server(s *conn, contents *Contents, top *topology, only int) (keys int64, err error) {
 	if len(contents.Libraries) > 0 {
-		there, err := conn.libraries()
+		there, err := s.libraries()
 		if err != nil {
 			return 0, err
 		}
@@ -164,10 +160,10 @@ func (c *comparing) server(ctx context.Context, a Access, at string, contents *C
 		}
 	}
 	if top.isCluster() {
-		r, err := conn.do("DBSIZE")
+		r, err := s.do("DBSIZE")
 		return r.n, err
 	}
-	r, err := conn.do("INFO", "keyspace")
+	r, err := s.do("INFO", "keyspace")
 	for line := range strings.Lines(string(r.text)) {
 		var db int
 		var n int64

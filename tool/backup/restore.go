@@ -67,7 +67,7 @@ func Restore(ctx context.Context, o RestoreOptions) (*Restored, error) {
 		return nil, err
 	}
 	if o.Flush {
-		if err := r.everywhere(ctx, func(c *conn) error {
+		if err := r.top.everywhere(ctx, func() {}, func(c *conn) error {
 			if _, err := c.do("FLUSHALL"); err != nil {
 				return err
 			}
@@ -146,41 +146,13 @@ type restoring struct {
 	written, busy, large atomic.Int64
 }
 
-// everywhere does something on every server that has slots, again where it can't be
-// done at the moment.
-func (r *restoring) everywhere(ctx context.Context, do func(c *conn) error) error {
-	for since := time.Now(); ; {
-		var passing error
-		for _, at := range r.top.servers() {
-			c, err := r.o.To.dial(ctx, at)
-			if err == nil {
-				err = do(c)
-				c.close()
-			}
-			if err != nil && (!isPassing(err) || ctx.Err() != nil) {
-				return err
-			}
-			if err != nil {
-				passing = err
-			}
-		}
-		if passing == nil {
-			return nil
-		}
-		if !again(ctx, since, patience) {
-			return passing
-		}
-		_ = r.top.refresh(ctx) // what fails is tried again
-	}
-}
-
 // functions loads the libraries where they belong: on every server.
 func (r *restoring) functions(ctx context.Context) error {
 	if len(r.done.Contents.Libraries) == 0 {
 		return nil
 	}
 	busy := map[string]bool{}
-	err := r.everywhere(ctx, func(c *conn) error {
+	err := r.top.everywhere(ctx, func() {}, func(c *conn) error {
 		there, err := c.libraries()
 		if err != nil {
 			return err

@@ -148,6 +148,35 @@ func (t *topology) starts(want func(slot int) bool) (first []int) {
 	return first
 }
 
+// everywhere does something on every server that has slots, and all of it again, from begin,
+// where it can't be done at the moment.
+func (t *topology) everywhere(ctx context.Context, begin func(), do func(c *conn) error) error {
+	for since := time.Now(); ; {
+		begin()
+		var passing error
+		for _, at := range t.servers() {
+			c, err := t.access.dial(ctx, at)
+			if err == nil {
+				err = do(c)
+				c.close()
+			}
+			if err != nil && (!isPassing(err) || ctx.Err() != nil) {
+				return err
+			}
+			if err != nil {
+				passing = err
+			}
+		}
+		if passing == nil {
+			return nil
+		}
+		if !again(ctx, since, patience) {
+			return passing
+		}
+		_ = t.refresh(ctx) // what fails is tried again
+	}
+}
+
 // again waits a moment before something is tried again and reports whether there is
 // time left for that.
 func again(ctx context.Context, since time.Time, patience time.Duration) bool {
