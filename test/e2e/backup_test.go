@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/quorate/quorate/test/harness"
 	"github.com/quorate/quorate/test/wire"
@@ -92,31 +93,46 @@ func startMovers(t *testing.T, c *harness.Cluster, homes []home) *movers {
 		addr := c.Addr(h.node)
 		// Ends when the movers are stopped.
 		m.wg.Go(func() {
-			conn, err := wire.Dial(context.Background(), addr, askTimeout)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer conn.Close()
-			for n := int64(1); !m.stopped.Load(); n++ {
-				for _, args := range [][]string{{"MULTI"}, {"DECRBY", p.from, "7"}, {"INCRBY", p.to, "7"}, {"INCR", p.count}, {"EXEC"}} {
-					conn.Send(args...)
+			for !m.stopped.Load() {
+				if err := p.move(addr, &m.stopped); err != nil { // its group may have another leader for a while
+					time.Sleep(20 * time.Millisecond)
 				}
-				if err := conn.Flush(); err != nil {
-					return // its node was killed
-				}
-				var r wire.Reply
-				for range 5 {
-					if r, err = conn.Receive(); err != nil || r.IsError() {
-						return
-					}
-				}
-				p.acked.Store(n)
 			}
 		})
 	}
 	t.Cleanup(m.stop)
 	return m
+}
+
+// move moves over one connection until that fails.
+func (p *mover) move(addr string, stopped *atomic.Bool) error {
+	conn, err := wire.Dial(context.Background(), addr, askTimeout)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for !stopped.Load() {
+		commands := [][]string{{"MULTI"}, {"DECRBY", p.from, "7"}, {"INCRBY", p.to, "7"}, {"INCR", p.count}, {"EXEC"}}
+		for _, args := range commands {
+			conn.Send(args...)
+		}
+		if err := conn.Flush(); err != nil {
+			return err
+		}
+		var r wire.Reply
+		for range commands {
+			if r, err = conn.Receive(); err != nil {
+				return err
+			}
+			if r.IsError() {
+				return errors.New(string(r.Str))
+			}
+		}
+		if n, ok := r.Elems[2].Int(); ok {
+			p.acked.Store(n)
+		}
+	}
+	return nil
 }
 
 func (m *movers) stop() {
@@ -185,7 +201,7 @@ func TestBackup(t *testing.T) {
 	for _, path := range []string{tree, single} {
 		// Clients have written since: what differs is told.
 		out, err := quorate("verify", "--from", path, "--against", c.Addr(0))
-		if err == nil || !strings.Contains(out, " is sound") || !strings.Contains(out, "different: 9\n") && !strings.Contains(out, "all data is there: no") {
+		if err == nil || !strings.Contains(out, " is sound") || !strings.Contains(out, "all data is there: no") {
 			t.Errorf("verify against the cluster: %v\n%s", err, out)
 		}
 	}
