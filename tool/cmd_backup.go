@@ -78,6 +78,12 @@ func need(f *flag.FlagSet, names ...string) error {
 	return nil
 }
 
+// given reports whether one of the flags is among the arguments.
+func given(f *flag.FlagSet, names ...string) (found bool) {
+	f.Visit(func(g *flag.Flag) { found = found || slices.Contains(names, g.Name) })
+	return found
+}
+
 func takeBackup(ctx context.Context, args []string, out, progress io.Writer) error {
 	f := flag.NewFlagSet("backup", flag.ContinueOnError)
 	from := access(f, "from")
@@ -122,6 +128,9 @@ func restoreBackup(ctx context.Context, args []string, out, progress io.Writer) 
 	}
 	if err := need(f, "from"); err != nil {
 		return err
+	}
+	if !given(f, "to", "h", "p") {
+		return fmt.Errorf("quorate restore: where to? Neither --to nor -h or -p is there; %s", flagsOf(f))
 	}
 	a, err := to.access()
 	if err != nil {
@@ -171,9 +180,7 @@ func verifyBackup(ctx context.Context, args []string, out, progress io.Writer) e
 		return err
 	}
 	o := backup.VerifyOptions{From: *from, DB: *db, Progress: progress}
-	compares := false
-	f.Visit(func(g *flag.Flag) { compares = compares || g.Name == "against" || g.Name == "h" || g.Name == "p" })
-	if compares {
+	if given(f, "against", "h", "p") {
 		a, err := against.access()
 		if err != nil {
 			return fmt.Errorf("quorate verify: %w", err)

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -248,6 +250,7 @@ func TestBackup(t *testing.T) {
 	// And the other way round: it is a backup's source, too, in plain mode.
 	mustRun(t, []string{"backup", "-h", "127.0.0.1", "-p", port(seeded, 0), "--to", filepath.Join(dir, "plain")}, "group 1: slots 0-16383 ")
 	mustRun(t, []string{"verify", "--from", filepath.Join(dir, "plain"), "-p", port(plain, 0)}, "all data is there: yes", "extra: 0\n")
+	mustFail(t, "where to?", "restore", "--from", single)
 	mustFail(t, "no Quorate", "backup", "--from", redis, "--to", filepath.Join(dir, "redis"))
 }
 
@@ -351,6 +354,63 @@ func TestBackupOverFailure(t *testing.T) {
 		hidden, err2 := filepath.Glob(filepath.Join(dir, ".*"))
 		if err := errors.Join(err, err2); err != nil || len(left)+len(hidden) > 0 {
 			t.Errorf("left over: %v %v %v", left, hidden, err)
+		}
+	}
+}
+
+// TestBackupOfDeposed: a leader that was paused, and has been replaced, is asked for a
+// backup the moment it goes on and still thinks that it leads. What it sends, if it sends
+// anything, has what its successor has acknowledged.
+func TestBackupOfDeposed(t *testing.T) {
+	c := startNodes(t)
+	h := homes(t, c)[2]
+	key := h.key("k", 0)
+	text(t, c.Addr(2), "SET", key, "old")
+	for round := range 5 {
+		homes(t, c)
+		value := fmt.Sprintf("round-%d", round)
+		conn := dial(t, c.Addr(2), askTimeout)
+		if r, err := conn.Do("REPLCONF", "quorate-slot", strconv.Itoa(h.first)); err != nil || r.IsError() {
+			t.Fatalf("REPLCONF: %s %v", r.Str, err)
+		}
+		pause(t, c, 2)
+		eventually(t, "another leader acknowledges", func() error {
+			m, err := leaders(c.Addr(0))
+			if err != nil {
+				return err
+			}
+			at := ""
+			for run, addr := range m {
+				if run[0] <= h.first && h.first <= run[1] {
+					at = addr
+				}
+			}
+			if at == "" || at == c.Addr(2) {
+				return fmt.Errorf("leaders are %v", m)
+			}
+			_, err = ask(at, "SET", key, value)
+			return err
+		})
+		conn.Send("SYNC")
+		must(t, conn.Flush())
+		resume(t, c, 2)
+		must(t, conn.SetReadDeadline(time.Now().Add(patience)))
+		in := bufio.NewReader(conn.Conn)
+		head, err := in.ReadString('\n')
+		must(t, err)
+		if head[0] == '-' {
+			if code, _, _ := strings.Cut(head[1:], " "); code != "MOVED" && code != "TRYAGAIN" && code != "CLUSTERDOWN" {
+				t.Errorf("SYNC: %q", head)
+			}
+			continue
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(head[1:]))
+		must(t, err)
+		file := make([]byte, n)
+		_, err = io.ReadFull(in, file)
+		must(t, err)
+		if !bytes.Contains(file, []byte(value)) {
+			t.Errorf("the backup lacks what was acknowledged before it was asked for: %q", file)
 		}
 	}
 }
