@@ -170,7 +170,7 @@ func (s *segment) readHead() (err error) {
 	switch {
 	case strings.HasPrefix(string(b), magicBefore):
 		return fmt.Errorf("%s was written by an earlier version, whose log this one doesn't read: "+
-			"wipe the data directory to come back as a new node", s.path)
+			"start that version, or wipe the data directory to come back as a new node", s.path)
 	case len(b) < headUsed || string(b[:8]) != magic || crc32.Checksum(b[:24], castagnoli) != binary.LittleEndian.Uint32(b[24:]):
 		return &DamageError{s.path, 0, "the segment's head is invalid"}
 	}

@@ -80,9 +80,9 @@ func TestKillAtPoints(t *testing.T) {
 	homes(t, c)
 	l := startLoad(t, c.Addrs(), 8, "points", nil)
 	l.wait(50)
-	points, hit := fault.Points, 0
+	r := newRand(t)
+	points, hit, first := fault.Points, 0, r.IntN(3)
 	if *faultRounds == 0 {
-		r := newRand(t)
 		points = nil
 		for _, i := range r.Perm(len(fault.Points))[:4] {
 			points = append(points, fault.Points[i])
@@ -91,6 +91,9 @@ func TestKillAtPoints(t *testing.T) {
 	for round := range max(*faultRounds, 1) {
 		for i, point := range points {
 			node := (i + round) % c.Len()
+			// What a killed process has written stays, synced or not.
+			policy := []string{"always", "everysec", "no"}[(first+round)%3]
+			c.Node(node).SetArgs("--appendfsync", policy)
 			start := time.Now()
 			// Later ones each round, so that they fall elsewhere.
 			what := fmt.Sprintf("kill:%s:%d", point, 1+round*3)
@@ -115,7 +118,7 @@ func TestKillAtPoints(t *testing.T) {
 			plan(t, c, node, "")
 			must(t, c.WaitReady(context.Background()))
 			l.wait(20)
-			t.Logf("%s: node %d, %v", what, node+1, time.Since(start).Round(time.Millisecond))
+			t.Logf("%s, appendfsync %s: node %d, %v", what, policy, node+1, time.Since(start).Round(time.Millisecond))
 		}
 	}
 	l.finish()
