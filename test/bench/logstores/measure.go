@@ -57,6 +57,7 @@ func (a *appender) one() error {
 }
 
 func measure(name string, c cell, parent string, seconds time.Duration, device string) (r result, err error) {
+	quiet()
 	dir, err := os.MkdirTemp(parent, "logstores-")
 	if err != nil {
 		return r, err
@@ -119,6 +120,12 @@ func measure(name string, c cell, parent string, seconds time.Duration, device s
 		written: float64(after.process-before.process) / bytes, device: float64(after.device-before.device) / bytes}, nil
 }
 
+// quiet waits until the disk is done with what was measured before.
+func quiet() {
+	syscall.Sync()
+	time.Sleep(500 * time.Millisecond)
+}
+
 // counters are bytes written so far.
 type counters struct{ process, device int64 }
 
@@ -171,6 +178,7 @@ func burst(name, parent string, size int, total int64, device string) (err error
 	if err != nil {
 		return err
 	}
+	quiet()
 	before, start := count(device), time.Now()
 	a := newAppender(s.logs[0], size, 1)
 	for n := int64(0); n < total; n += int64(size) {
