@@ -302,6 +302,63 @@ func TestRestoreOverFailure(t *testing.T) {
 	mustRun(t, []string{"verify", "--from", path, "--against", c.Addr(1)}, "all data is there: yes", "extra: 0\n", fmt.Sprintf("equal: %d\n", n))
 }
 
+// TestRestoreLargeOverFailure: the leader is killed to which a large value is being sent in
+// pieces. The value is complete in the end, each element once, and what it was put together
+// under is gone.
+func TestRestoreLargeOverFailure(t *testing.T) {
+	source := startPlain(t, "--appendfsync", "no")
+	var commands [][]string
+	for i := range 1500 {
+		n := strconv.Itoa(i)
+		chunk := n + strings.Repeat("x", 8000)
+		commands = append(commands, []string{"RPUSH", "{a}list", chunk, n}, []string{"XADD", "{a}stream", n + "-1", "f", chunk},
+			[]string{"APPEND", "{a}string", chunk})
+	}
+	fillWith(t, source.Addr(0), commands)
+	path := filepath.Join(t.TempDir(), "b")
+	mustRun(t, []string{"backup", "--from", source.Addr(0), "--to", path})
+	must(t, source.Stop())
+
+	c := startNodes(t)
+	var victim home
+	for _, h := range homes(t, c) {
+		if h.holds("{a}list") {
+			victim = h
+		}
+	}
+	other := c.Addr((victim.node + 1) % c.Len())
+	var done *backup.Restored
+	restored := make(chan error, 1)
+	// Ends with the restore, which is waited for below.
+	go func() {
+		var err error
+		done, err = backup.Restore(context.Background(), backup.RestoreOptions{From: path, DB: -1, Progress: io.Discard, LargeFrom: 10000,
+			To: backup.Access{Addr: other, Timeout: askTimeout}})
+		restored <- err
+	}()
+	eventually(t, "pieces come", func() error {
+		if keysOf(c.Addr(victim.node)) < 1 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	must(t, c.Kill(victim.node))
+	if err := <-restored; err != nil || done.Pieces != 3 || done.Busy != 0 {
+		t.Fatalf("%v: %+v", err, done)
+	}
+	must(t, c.Restart(victim.node))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	must(t, c.WaitReady(ctx))
+	eventually(t, "everything is there and nothing else", func() error {
+		out, err := quorate("verify", "--from", path, "--against", other)
+		if err == nil && !strings.Contains(out, "extra: 0\n") {
+			err = errors.New(out)
+		}
+		return err
+	})
+}
+
 // keysOf counts the keys of a node, -1 if it doesn't answer.
 func keysOf(addr string) int64 {
 	r, err := ask(addr, "DBSIZE")
