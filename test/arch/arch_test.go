@@ -31,7 +31,7 @@ var layers = [][]string{
 	{"fsm/rdb"},
 	{"fsm/keyspace"},
 	{"fsm/listpack", "fsm/crc64", "slots/hashslot"},
-	{"security"},
+	{"security", "aof"},
 	{"command", "config", "metrics", "resp"},
 	{"glob", "nonblock"},
 }
