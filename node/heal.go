@@ -16,10 +16,14 @@ import (
 // written down first, so that a restart leaves it out too.
 
 // poisonFile is the list of left-out steps in a group's directory.
-func (n *Node) poisonFile(group uint32) string { return filepath.Join(n.dirOf(group), "poison.json") }
+func (n *Node) poisonFile(group uint32) string { return filepath.Join(n.dirOf(group), poisonName) }
 
-func (n *Node) loadPoison(group uint32) ([]fsm.Poison, error) {
-	text, err := os.ReadFile(n.poisonFile(group))
+const poisonName = "poison.json"
+
+func (n *Node) loadPoison(group uint32) ([]fsm.Poison, error) { return readPoison(n.poisonFile(group)) }
+
+func readPoison(path string) ([]fsm.Poison, error) {
+	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -28,7 +32,7 @@ func (n *Node) loadPoison(group uint32) ([]fsm.Poison, error) {
 		err = json.Unmarshal(text, &list)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", n.poisonFile(group), err)
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return list, nil
 }

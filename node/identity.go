@@ -127,7 +127,12 @@ func lockDir(dir string) (*os.File, error) {
 			return nil, fmt.Errorf("data directory: %w", err)
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	return takeLock(dir, os.O_CREATE|os.O_RDWR)
+}
+
+// takeLock opens the lock's file as mode says and takes the lock.
+func takeLock(dir string, mode int) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), mode, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}

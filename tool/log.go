@@ -10,12 +10,12 @@ import (
 
 // logCommands are the words behind "quorate log".
 func logCommands() []Command {
-	return []Command{logMigrate}
+	return []Command{logDump, logExport, logMigrate}
 }
 
 // logs is the command "log": it hands over to the one that its first word names.
 var logs = Command{
-	Name: "log", Usage: "migrate [arguments]", Summary: "work on the log of a node that is stopped",
+	Name: "log", Usage: "dump|export|migrate [arguments]", Summary: "work on the log of a node that is stopped",
 	Run: func(ctx context.Context, args []string, out, progress io.Writer) error {
 		all := logCommands()
 		if len(args) > 0 {

@@ -19,11 +19,16 @@ func TestLog(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "usage: quorate log migrate --dir D --to shared|boltdb"},
-		{[]string{"shred"}, "usage: quorate log migrate"},
+		{nil, "quorate log migrate --dir D --to shared|boltdb"},
+		{nil, "usage: quorate log dump --dir D"},
+		{[]string{"shred"}, "quorate log migrate"},
 		{[]string{"migrate"}, "--dir and --to are needed"},
 		{[]string{"migrate", "--dir", dir, "--to", "boltdb", "more"}, `unexpected "more"`},
 		{[]string{"migrate", "--dir", dir, "--to", "boltdb"}, "no node's data"},
+		{[]string{"dump"}, "--dir is needed"},
+		{[]string{"dump", "--dir", dir}, "no data of a node"},
+		{[]string{"export", "--dir", dir}, "--dir and --out are needed"},
+		{[]string{"export", "--dir", dir, "--out", dir}, "no data of a node"},
 	} {
 		err := c.Run(context.Background(), x.args, io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), x.want) {

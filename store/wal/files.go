@@ -71,6 +71,17 @@ func (osFiles) open(path string) (file, error) {
 	return osFile{f}, nil
 }
 
+// filesToRead opens files that can't be written.
+type filesToRead struct{ osFiles }
+
+func (filesToRead) open(path string) (file, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
 func (osFiles) openDirect(path string) directFile { return openDirect(path) }
 
 func (osFiles) create(path string, direct bool) (file, error) {

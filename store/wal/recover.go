@@ -73,7 +73,7 @@ func (w *WAL) load() error {
 	}
 	w.replay = nil
 	w.durable = w.seq - 1
-	if last := len(w.segments) - 1; last >= 0 {
+	if last := len(w.segments) - 1; last >= 0 && !w.look {
 		// Only now, when all the rest is as it should be.
 		return w.segments[last].wipe()
 	}

@@ -35,8 +35,9 @@ type Options struct {
 
 // WAL is the log of a node. Safe for concurrent use.
 type WAL struct {
-	dir string
-	opt Options // Sync is where policy began
+	dir  string
+	opt  Options // Sync is where policy began
+	look bool    // OpenToRead: nothing is ever changed
 
 	policy atomic.Int32 // Sync; stored under mu
 
@@ -79,7 +80,10 @@ type change struct {
 	size  int
 }
 
-var errClosed = errors.New("the log is closed")
+var (
+	errClosed   = errors.New("the log is closed")
+	errReadOnly = errors.New("the log was opened to be read")
+)
 
 // Open opens or creates the log in dir.
 func Open(dir string, o Options) (*WAL, error) {
@@ -114,6 +118,21 @@ func Open(dir string, o Options) (*WAL, error) {
 	w.wg.Add(1)
 	// Owned by WAL. Stops when w.stop closes; Close waits.
 	go w.syncEverySecond()
+	return w, nil
+}
+
+// OpenToRead opens the log in dir, which no process may use meanwhile, and
+// changes nothing there. What a crash has left unfinished at the end is ignored.
+func OpenToRead(dir string) (*WAL, error) {
+	w := &WAL{dir: dir, opt: Options{fs: filesToRead{}}, look: true, groups: map[uint32]*index{}, replay: map[uint32]*history{}, seq: 1, stop: make(chan struct{})}
+	w.idle.L = &w.mu
+	if err := w.load(); err != nil {
+		for _, s := range w.segments {
+			err = errors.Join(err, s.close())
+		}
+		return nil, err
+	}
+	w.err = errReadOnly
 	return w, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -503,5 +504,72 @@ func TestSetSync(t *testing.T) {
 			return
 		default:
 		}
+	}
+}
+
+// TestOpenToRead: a log that a crash has left reads as it would be recovered, and stays as
+// it is on disk.
+func TestOpenToRead(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	m := model{}
+	for i := uint64(1); i <= 40; i++ {
+		e := entry(i, 1, 300)
+		if err := w.Group(2).StoreLog(e); err != nil {
+			t.Fatal(err)
+		}
+		m[2] = append(m[2], e)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	last := w.segments[len(w.segments)-1]
+	f, err := os.OpenFile(last.path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("QLOG1 torn"), last.end); err != nil { // half a batch
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "spare-9"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := func() map[string]string {
+		out := map[string]string{}
+		names, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range names {
+			b, err := os.ReadFile(filepath.Join(dir, n.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[n.Name()] = string(b)
+		}
+		return out
+	}
+	before := read()
+	r, err := OpenToRead(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.check(t, r)
+	if err := r.Group(2).StoreLog(entry(41, 1, 1)); !errors.Is(err, errReadOnly) {
+		t.Errorf("a write: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if !reflect.DeepEqual(read(), before) {
+		t.Error("the directory was changed")
+	}
+	w = open(t, dir)
+	m.check(t, w)
+	if err := w.Close(); err != nil {
+		t.Error(err)
 	}
 }
