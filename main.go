@@ -27,6 +27,7 @@ import (
 	"github.com/quorate/quorate/metrics"
 	"github.com/quorate/quorate/node"
 	"github.com/quorate/quorate/security"
+	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/tool"
 	"github.com/quorate/quorate/transport"
 )
@@ -129,14 +130,18 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	if err != nil {
 		return err
 	}
-	var hears listener
+	var n *node.Node
+	adm.AOF = appendOnlyKeeper(cfg, func(w io.Writer, begin func()) error {
+		return n.WriteState(w, fsm.Content{}, func(*store.Group) { begin() })
+	}, log)
+	hears := listener{aof: adm.AOF}
 	agreed := &admin.ClusterUsers{Users: users, Path: filepath.Join(opts.Dir, "users.json"), Warn: log.Warn}
 	if err := agreed.Restore(); err != nil {
 		entrance.close()
 		return err
 	}
 	hears.attach(&opts, agreed)
-	n, err := node.Open(opts)
+	n, err = node.Open(opts)
 	if err != nil {
 		entrance.close()
 		return err
@@ -175,6 +180,9 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	}()
 	pages, err := servePages(&wg, adm, figures, s, log)
 	if err == nil && n.Ready(ctx) {
+		err = keepAppendOnly(cfg, adm.AOF, log)
+	}
+	if err == nil && ctx.Err() == nil {
 		adm.Served()
 		entrance.begin(clients, &wg)
 		moveDoors(cfg, entrance)
@@ -201,6 +209,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	}
 	close(stopSampling)
 	wg.Wait()
+	adm.AOF.Stop()
 	if err := adm.SaveAtEnd(); err != nil {
 		log.Warn("RDB file not written at the end; the data is in the log", "error", err)
 	}

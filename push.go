@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/quorate/quorate/admin"
+	"github.com/quorate/quorate/aof"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/node"
@@ -16,6 +17,7 @@ import (
 // until then nobody listens.
 type listener struct {
 	srv atomic.Pointer[transport.Server]
+	aof *aof.Keeper
 }
 
 // attach has a node's options tell the listener what clients may want to hear.
@@ -57,16 +59,25 @@ func (l *listener) attach(o *node.Options, users *admin.ClusterUsers) {
 	}
 }
 
-// Wanted implements store.Feed.
+// Wanted implements store.Feed. Where replicas and append-only files have another
+// database selected, none is.
 func (l *listener) Wanted() (db int, wanted bool) {
+	db, wanted = l.aof.Wanted()
 	if s := l.srv.Load(); s != nil {
-		return s.EffectsWanted()
+		theirs, too := s.EffectsWanted()
+		switch {
+		case too && !wanted:
+			return theirs, true
+		case too && theirs != db:
+			db = -1
+		}
 	}
-	return -1, false
+	return db, wanted
 }
 
 // Effects implements store.Feed.
 func (l *listener) Effects(g *store.Group, e fsm.Effects) {
+	l.aof.Append(e.Commands, e.DB)
 	if s := l.srv.Load(); s != nil {
 		s.Effects(g, e)
 	}
@@ -74,6 +85,7 @@ func (l *listener) Effects(g *store.Group, e fsm.Effects) {
 
 // Lost implements store.Feed.
 func (l *listener) Lost(g *store.Group) {
+	l.aof.Break()
 	if s := l.srv.Load(); s != nil {
 		s.EffectsLost(g)
 	}

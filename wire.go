@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quorate/quorate/admin"
+	"github.com/quorate/quorate/aof"
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
@@ -58,7 +59,10 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, s
 		},
 	}
 	if !s.ClusterEnabled {
-		o.Seed = s.Path(s.DBFilename)
+		o.Seed = node.Seed{RDB: s.Path(s.DBFilename), Truncated: s.AOFLoadTruncated}
+		if s.AppendOnly {
+			o.Seed.AOF = appendOnlyDir(s)
+		}
 		if len(s.InitialNodes) > 0 {
 			return o, errors.New("quorate-initial-nodes needs cluster-enabled yes: several nodes in plain mode are not supported")
 		}
@@ -86,6 +90,47 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, s
 		o.InitialNodes = []node.Address{o.Self}
 	}
 	return o, nil
+}
+
+// appendOnlyDir is where the append-only files are.
+func appendOnlyDir(s *config.Settings) aof.Dir {
+	return aof.Dir{Path: s.Path(s.AppendDirName), Name: s.AppendFilename}
+}
+
+// appendOnlyKeeper keeps the append-only files of a node, which write writes.
+func appendOnlyKeeper(cfg *config.Config, write func(w io.Writer, begin func()) error, log hclog.Logger) *aof.Keeper {
+	return aof.NewKeeper(aof.Options{
+		Base: write,
+		Sync: func() bool { return cfg.Current().AppendFsync != "no" },
+		Growth: func() (int64, int64) {
+			s := cfg.Current()
+			return s.AOFRewritePercentage, s.AOFRewriteMinSize
+		},
+		Warn: log.Named("appendonly").Warn,
+	})
+}
+
+// keepAppendOnly begins to keep the append-only files if that is configured, and has
+// CONFIG SET appendonly begin and end it. A node of a cluster has none.
+func keepAppendOnly(cfg *config.Config, k *aof.Keeper, log hclog.Logger) error {
+	set := func(s *config.Settings) error {
+		if !s.AppendOnly || s.ClusterEnabled {
+			k.Stop()
+			return nil
+		}
+		return k.Start(appendOnlyDir(s))
+	}
+	if err := set(cfg.Current()); err != nil {
+		return fmt.Errorf("append-only files: %w", err)
+	}
+	cfg.OnApply(func(_, next *config.Settings) error {
+		if err := set(next); err != nil {
+			log.Error("append-only files", "error", err)
+			return errors.New("Unable to turn on AOF. Check server logs.")
+		}
+		return nil
+	}, "appendonly")
+	return nil
 }
 
 // electionTimeout scales Raft's timers with cluster-node-timeout: 300 ms at its

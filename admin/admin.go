@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quorate/quorate/aof"
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/node"
@@ -34,6 +35,7 @@ type Admin struct {
 	Warn func(text string, pairs ...any)
 
 	dumps dumps
+	AOF   *aof.Keeper // of the append-only files
 
 	selftest sync.Mutex // held by the PFSELFTEST that runs
 }

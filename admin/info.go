@@ -166,13 +166,44 @@ func infoPersistence(a *Admin, _ *transport.Session, f *fields) {
 	f.add("rdb_last_bgsave_status", status)
 	f.add("rdb_last_bgsave_time_sec", took)
 	f.add("rdb_current_bgsave_time_sec", -1)
-	f.add("aof_enabled", 1)
+	infoAppendOnly(a, f, saving, status, bytes)
+	f.add("quorate_fsync_policy", a.Config.Current().AppendFsync)
+}
+
+// infoAppendOnly tells about the append-only files, and of the log what would be theirs
+// where there are none: rewriting it is taking a snapshot.
+func infoAppendOnly(a *Admin, f *fields, saving int, status string, logBytes int64) {
+	k, on := a.AOF.Figures(), a.AOF.On()
+	number := map[bool]int{true: 1}
+	ok := map[bool]string{true: "ok", false: "err"}
+	seconds := func(d time.Duration) int64 {
+		if d < 0 {
+			return -1
+		}
+		return int64(d / time.Second)
+	}
+	if on {
+		saving, status = number[k.Rewriting], ok[k.RewriteOK]
+	}
+	f.add("aof_enabled", number[on])
 	f.add("aof_rewrite_in_progress", saving)
 	f.add("aof_rewrite_scheduled", 0)
+	f.add("aof_last_rewrite_time_sec", seconds(k.Last))
+	f.add("aof_current_rewrite_time_sec", seconds(k.Current))
 	f.add("aof_last_bgrewrite_status", status)
-	f.add("aof_last_write_status", "ok")
-	f.add("aof_current_size", bytes)
-	f.add("quorate_fsync_policy", a.Config.Current().AppendFsync)
+	f.add("aof_rewrites", k.Rewrites)
+	f.add("aof_rewrites_consecutive_failures", k.Failures)
+	f.add("aof_last_write_status", ok[k.WriteOK])
+	f.add("aof_last_cow_size", 0)
+	if on {
+		f.add("aof_current_size", k.Size)
+		f.add("aof_base_size", k.BaseSize)
+		f.add("aof_pending_rewrite", 0)
+		f.add("aof_buffer_length", k.Waiting)
+		f.add("aof_pending_bio_fsync", 0)
+		f.add("aof_delayed_fsync", 0)
+	}
+	f.add("quorate_log_bytes", logBytes)
 }
 
 func infoStats(a *Admin, s *transport.Session, f *fields) {

@@ -113,7 +113,7 @@ func infoMemory(a *Admin, s *transport.Session, f *fields) {
 	f.add("mem_clients_slaves", 0)
 	f.add("mem_clients_normal", buffers.InputBuffers+buffers.OutputBuffers)
 	f.add("mem_cluster_links", 0)
-	f.add("mem_aof_buffer", 0)
+	f.add("mem_aof_buffer", a.AOF.Figures().Waiting)
 	f.add("mem_allocator", "go")
 	f.add("active_defrag_running", 0)
 	f.add("lazyfree_pending_objects", 0)

@@ -90,7 +90,7 @@ func (a *Admin) memoryStats(s *transport.Session, _ [][]byte) {
 	fields := []field{
 		integer("peak.allocated", peak), integer("total.allocated", used), integer("startup.allocated", 0),
 		integer("replication.backlog", 0), integer("clients.slaves", 0), integer("clients.normal", buffers),
-		integer("cluster.links", 0), integer("aof.buffer", 0), integer("lua.caches", 0), integer("functions.caches", 0),
+		integer("cluster.links", 0), integer("aof.buffer", uint64(a.AOF.Figures().Waiting)), integer("lua.caches", 0), integer("functions.caches", 0),
 	}
 	for i := range 1 << 14 {
 		if dbs[i] == 0 {

@@ -56,20 +56,29 @@ func (a *Admin) bgsave(s *transport.Session, args [][]byte) {
 	s.Simple("Background saving started")
 }
 
-// bgrewriteaofCommand is BGREWRITEAOF. The Raft log is the append-only file; it
-// becomes short by a snapshot, after which what lies before it is dropped.
+// bgrewriteaofCommand is BGREWRITEAOF. It writes the append-only files anew, if there are
+// any, and makes the Raft log short by a snapshot, after which what lies before it is
+// dropped.
 func (a *Admin) bgrewriteaofCommand() *transport.Command {
 	return &transport.Command{Run: a.bgrewriteaof, Spec: command.Spec{Name: "BGREWRITEAOF", Arity: 1,
 		Flags: command.Admin | command.NoScript | command.NoAsyncLoading, Group: "server", Since: "1.0.0", Complexity: "O(1)",
-		Summary: "Takes snapshots in the background, so that the log becomes short."}}
+		Summary: "Writes the append-only files anew in the background, and shortens the log."}}
 }
 
 func (a *Admin) bgrewriteaof(s *transport.Session, _ [][]byte) {
+	var err error
+	if a.AOF.On() {
+		err = a.AOF.Rewrite()
+	}
 	for _, g := range a.Node.Groups() {
-		if err := g.SaveInBackground(); err != nil {
-			s.Error("ERR Background append only file rewriting already in progress")
-			return
+		// A snapshot that is under way shortens the log as well.
+		if saving := g.SaveInBackground(); !a.AOF.On() {
+			err = errors.Join(err, saving)
 		}
+	}
+	if err != nil {
+		s.Error("ERR Background append only file rewriting already in progress")
+		return
 	}
 	s.Simple("Background append only file rewriting started")
 }

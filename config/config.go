@@ -30,9 +30,10 @@ type Config struct {
 
 	current atomic.Pointer[Settings]
 
-	mu       sync.Mutex // held while CONFIG SET or REWRITE runs; guards hooks and watchers
+	mu       sync.Mutex // held while CONFIG SET or REWRITE runs; guards what follows
 	hooks    []hook
 	watchers []watcher
+	named    map[*directive]bool // by CONFIG SET, of those with otherDefault
 }
 
 // Options is what the program tells the package about itself.

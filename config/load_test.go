@@ -85,6 +85,10 @@ func TestTable(t *testing.T) {
 var badLines = []struct{ line, want string }{
 	{"foo bar", "Bad directive or wrong number of arguments"},
 	{"include", "Bad directive or wrong number of arguments"},
+	{`appenddirname ""`, "appenddirname can't be empty"},
+	{"appenddirname a/b", "appenddirname can't be a path, just a dirname"},
+	{`appendfilename ""`, "appendfilename can't be empty"},
+	{"appendfilename a/b", "appendfilename can't be a path, just a filename"},
 	{"port abc", "argument couldn't be parsed into an integer"},
 	{"port 99999999999999999999", "argument couldn't be parsed into an integer"},
 	{"port +5", "argument couldn't be parsed into an integer"},

@@ -96,7 +96,8 @@ func (c *Config) rewriteText(content string) (string, error) {
 	return text, err
 }
 
-// differing lists the directives whose value after reading content is not the current one.
+// differing lists the directives whose value after reading content is not the current
+// one, and those that must have a line there and have none.
 func (c *Config) differing(content string) ([]*directive, error) {
 	onDisk, err := c.options.parse(content, c.defaults)
 	if err != nil {
@@ -107,9 +108,9 @@ func (c *Config) differing(content string) ([]*directive, error) {
 		return nil, err
 	}
 	var out []*directive
-	s := c.Current()
+	s, places := c.Current(), parseDocument(content).places
 	for _, d := range allDirectives {
-		if d.value.get(onDisk) != d.value.get(s) {
+		if d.value.get(onDisk) != d.value.get(s) || c.named[d] && len(places[d]) == 0 {
 			out = append(out, d)
 		}
 	}

@@ -169,3 +169,41 @@ func TestRewriteRandom(t *testing.T) {
 		content = string(text)
 	}
 }
+
+// TestRewriteOtherDefault: what CONFIG SET has named is written though it is the
+// default here, as the default in Redis is another one.
+func TestRewriteOtherDefault(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "redis.conf")
+	if err := os.WriteFile(path, []byte("save 20 3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in, err := ParseArgs([]string{path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(in, nil, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		set  []string
+		want string
+	}{
+		{nil, "save 20 3\n"},
+		{[]string{"hz", "10"}, "save 20 3\n"},
+		{[]string{"appendfsync", "always"}, "save 20 3\n" + generatedMarker + "\nappendfsync always\n"},
+		{nil, "save 20 3\n" + generatedMarker + "\nappendfsync always\n"},
+	} {
+		if step.set != nil {
+			if err := c.Set(step.set, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Rewrite(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != step.want {
+			t.Errorf("after CONFIG SET %q: %q %v, want %q", step.set, got, err, step.want)
+		}
+	}
+}

@@ -60,6 +60,7 @@ func (c *Config) Set(args []string, local bool) error {
 		}
 	}
 	if len(changed) == 0 {
+		c.nameLocked(assignments)
 		return nil
 	}
 	if err := next.validate(); err != nil {
@@ -69,12 +70,25 @@ func (c *Config) Set(args []string, local bool) error {
 		return err
 	}
 	c.current.Store(next)
+	c.nameLocked(assignments)
 	for _, w := range c.watchers {
 		if slices.Contains(changed, w.name) {
 			w.fn(next)
 		}
 	}
 	return nil
+}
+
+// nameLocked notes what Rewrite has to write even if it is the default.
+func (c *Config) nameLocked(assignments []assignment) {
+	for _, a := range assignments {
+		if a.d.flags&otherDefault != 0 {
+			if c.named == nil {
+				c.named = map[*directive]bool{}
+			}
+			c.named[a.d] = true
+		}
+	}
 }
 
 func checkNames(args []string, s *Settings, local bool) ([]assignment, error) {

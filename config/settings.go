@@ -43,6 +43,13 @@ type Settings struct {
 	// Durability.
 	AppendFsync    string // always, everysec or no
 	AppendOnly     bool
+	AppendFilename string
+	AppendDirName  string // see Path
+
+	AOFLoadTruncated     bool
+	AOFRewritePercentage int64
+	AOFRewriteMinSize    int64 // bytes
+
 	Save           []SavePoint
 	DBFilename     string
 	RDBCompression bool

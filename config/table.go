@@ -3,7 +3,7 @@ package config
 import "math"
 
 // flags of a directive.
-type flags uint8
+type flags uint16
 
 const (
 	// immutable: file and command line only, CONFIG SET refuses it.
@@ -23,6 +23,9 @@ const (
 	cosmetic
 	// hidden: CONFIG GET shows it to who asks for its name, not for a pattern.
 	hidden
+	// otherDefault: Redis's default is another one, so CONFIG REWRITE writes what
+	// CONFIG SET has named also where it is ours.
+	otherDefault
 	// lineOnly: only lines of a file or the command line have it; CONFIG doesn't
 	// know it.
 	lineOnly
@@ -116,12 +119,27 @@ var table = []directive{
 		doc:   "No effect: the control group's Raft log in dir holds what Redis keeps in this file."},
 
 	// Durability.
-	{name: "appendfsync", def: "always", flags: needsHook,
+	{name: "appendfsync", def: "always", flags: needsHook | otherDefault,
 		value: enum(func(s *Settings) *string { return &s.AppendFsync }, "everysec", "always", "no"),
 		doc:   "When the Raft log is synced. always: before a write is acknowledged. The others give up that promise for a power failure of a majority."},
-	{name: "appendonly", def: "yes", flags: cosmetic,
+	{name: "appendonly", def: "no", flags: needsHook,
 		value: boolean(func(s *Settings) *bool { return &s.AppendOnly }),
-		doc:   "No effect: the Raft log is the append-only file and is always on."},
+		doc:   "In plain mode: keep a copy of the data as append-only files of Redis's kind in appenddirname. Every write is in the Raft log in any case."},
+	{name: "appendfilename", def: `"appendonly.aof"`, flags: immutable,
+		value: namePart("appendfilename", "filename", func(s *Settings) *string { return &s.AppendFilename }),
+		doc:   "What the names of the append-only files begin with."},
+	{name: "appenddirname", def: `"appendonlydir"`, flags: immutable,
+		value: namePart("appenddirname", "dirname", func(s *Settings) *string { return &s.AppendDirName }),
+		doc:   "Directory of the append-only files, in dir."},
+	{name: "auto-aof-rewrite-percentage", def: "100",
+		value: integer(0, maxInt, func(s *Settings) *int64 { return &s.AOFRewritePercentage }),
+		doc:   "By how much the append-only files may grow, compared with the last rewrite, before they are written anew. 0: never."},
+	{name: "auto-aof-rewrite-min-size", def: "64mb",
+		value: memory(0, maxInt64, func(s *Settings) *int64 { return &s.AOFRewriteMinSize }),
+		doc:   "Size of the append-only files, bytes, below which they aren't written anew by themselves."},
+	{name: "aof-load-truncated", def: "yes",
+		value: boolean(func(s *Settings) *bool { return &s.AOFLoadTruncated }),
+		doc:   "Whether a node without data begins with append-only files whose last one ends in the middle of a command."},
 	{name: "save", def: "3600 1 300 100 60 10000", flags: multi | cosmetic,
 		value: saveValue{},
 		doc:   "Pairs of seconds and changes. No effect: quorate-snapshot-log-bytes triggers snapshots and no write waits for one to be durable."},

@@ -193,6 +193,21 @@ func fileName(directive string, at func(*Settings) *string) value {
 	return scalar[string]{at: at, parse: parse, format: asIs, file: Quote}
 }
 
+// namePart is a name of a kind of file, which is part of others or below a directory: it
+// can't be empty either.
+func namePart(directive, kind string, at func(*Settings) *string) value {
+	parse := func(arg string) (string, error) {
+		switch {
+		case arg == "":
+			return "", fmt.Errorf("%s can't be empty", directive)
+		case strings.ContainsAny(arg, "/\\\x00") || arg == "." || arg == "..":
+			return "", fmt.Errorf("%s can't be a path, just a %s", directive, kind)
+		}
+		return arg, nil
+	}
+	return scalar[string]{at: at, parse: parse, format: asIs, file: Quote}
+}
+
 // directory is an existing directory; it is kept absolute.
 func directory(at func(*Settings) *string) value {
 	parse := func(arg string) (string, error) {

@@ -17,16 +17,40 @@ import (
 // It lies on the disk and not in memory because whoever reads it may be slow: for
 // as long as a snapshot is open, what is written costs memory.
 func (n *Node) Follow(c fsm.Content, begin func(g *store.Group)) (file io.ReadCloser, size int64, err error) {
-	var parts []fsm.SnapshotPart
-	for _, g := range n.Led() {
-		part, done, err := g.Follow(func() { begin(g) })
-		if err != nil {
-			return nil, 0, err
-		}
-		defer done()
-		parts = append(parts, part)
+	parts, done, err := n.follow(begin)
+	defer done()
+	if err != nil {
+		return nil, 0, err
 	}
 	return n.snapshotFile(parts, c)
+}
+
+// WriteState is Follow for who reads fast: it writes the file to w.
+func (n *Node) WriteState(w io.Writer, c fsm.Content, begin func(g *store.Group)) error {
+	parts, done, err := n.follow(begin)
+	defer done()
+	if err != nil {
+		return err
+	}
+	return fsm.WriteSnapshots(w, parts, c)
+}
+
+// follow opens snapshots of the groups that this node leads; done closes them.
+func (n *Node) follow(begin func(g *store.Group)) (parts []fsm.SnapshotPart, done func(), err error) {
+	var opened []func()
+	done = func() {
+		for _, d := range opened {
+			d()
+		}
+	}
+	for _, g := range n.Led() {
+		part, d, err := g.Follow(func() { begin(g) })
+		if err != nil {
+			return nil, done, err
+		}
+		parts, opened = append(parts, part), append(opened, d)
+	}
+	return parts, done, nil
 }
 
 // Backup is Follow for the group that serves a slot, with all that was

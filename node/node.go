@@ -44,9 +44,8 @@ type Options struct {
 	InitialNodes []Address
 	// InitialGroups is the number of groups of a new cluster; 0: one per node.
 	InitialGroups int
-	// Seed is an RDB file with which a node in plain mode begins that has no
-	// state yet; "" or one that isn't there: it begins empty.
-	Seed        string
+	// Seed is what a node in plain mode begins with that has no state yet.
+	Seed        Seed
 	Databases   int
 	Fsync       wal.Sync                                           // when the log is made durable
 	LogStore    string                                             // "shared": one log for all groups; "boltdb": one file a group

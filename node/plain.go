@@ -1,15 +1,10 @@
 package node
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	"github.com/hashicorp/raft"
 
-	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/store"
 )
 
@@ -22,37 +17,6 @@ func (n *Node) openPlain() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.openGroupLocked(plainGroup, []raft.Server{{Suffrage: raft.Voter, ID: raft.ServerID(n.id.Node), Address: plainAddr}})
-}
-
-// seed gives the group of a node in plain mode its first state, if there is a file
-// for that and no state yet.
-func (n *Node) seed(files *store.Files, members []raft.Server, o fsm.Options) error {
-	if n.opt.Cluster || n.opt.Seed == "" || members == nil {
-		return nil
-	}
-	f, err := os.Open(n.opt.Seed)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var limits map[string]int
-	if n.opt.Limits != nil {
-		limits = n.opt.Limits()
-	}
-	start := time.Now()
-	used, err := files.Seed(f, members, o, limits, start.UnixMilli())
-	switch {
-	case err != nil:
-		return fmt.Errorf("load %s, as there is no other data: %w", n.opt.Seed, err)
-	case used:
-		n.log.Info("began with an RDB file", "file", n.opt.Seed, "took", time.Since(start))
-	default:
-		n.log.Info("RDB file not loaded: there is data already", "file", n.opt.Seed)
-	}
-	return nil
 }
 
 // plainTimeout is the election timeout of a group of one: there is nobody to

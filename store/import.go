@@ -66,11 +66,11 @@ func (g *Group) Export(w io.Writer) (int64, error) {
 	return s.WriteTo(w, g.mu.RLocker())
 }
 
-// Seed makes an RDB file the first state of a replica that has none, before it is
-// opened; limits are thresholds of compact encodings, and what has expired at now
-// (Unix ms) is left out. It reports false, and does nothing, if there is state already. A
-// crash leaves either nothing or all of it.
-func (f *Files) Seed(file io.Reader, members []raft.Server, o fsm.Options, limits map[string]int, now int64) (bool, error) {
+// Seed makes what fill puts into a machine the first state of a replica that has none,
+// before it is opened; limits are thresholds of compact encodings. It reports false,
+// and does nothing, if there is state already. A crash leaves either nothing or all
+// of it.
+func (f *Files) Seed(fill func(*fsm.Machine) error, members []raft.Server, o fsm.Options, limits map[string]int) (bool, error) {
 	has, err := raft.HasExistingState(f.Log, f.Stable, f.Snapshots)
 	if err != nil || has {
 		return false, err
@@ -81,7 +81,7 @@ func (f *Files) Seed(file io.Reader, members []raft.Server, o fsm.Options, limit
 			*limit = n
 		}
 	}
-	if err := m.Load(file, now, false); err != nil {
+	if err := fill(m); err != nil {
 		return false, err
 	}
 	return true, withSnapshot(m, func(_ int64, r io.Reader) error {
