@@ -126,6 +126,11 @@ func (d *Decoder) next() (Record, error) {
 		case opFunction:
 			code, err := d.bytes(&d.room)
 			return Record{Kind: FunctionLibrary, Text: code}, err
+		case opFunctionPre:
+			code, err := d.oldFunction()
+			return Record{Kind: FunctionLibrary, Text: code}, err
+		case opModuleAux:
+			return Record{}, d.moduleAux()
 		case opSelectDB:
 			var n uint64
 			if n, err = d.src.count(); err == nil && n > math.MaxInt32 {

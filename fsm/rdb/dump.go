@@ -25,7 +25,7 @@ var ErrDump = errors.New("payload version or checksum are wrong")
 // the order of elements that have none.
 func AppendDump(dst []byte, v *keyspace.Value) []byte {
 	start := len(dst)
-	e := Encoder{buf: append(dst, 0), likeRedis: true}
+	e := Encoder{buf: append(dst, 0), LikeRedis: true}
 	e.buf[start] = e.value(v)
 	e.buf = binary.LittleEndian.AppendUint16(e.buf, Version)
 	return binary.LittleEndian.AppendUint64(e.buf, CRC64(0, e.buf[start:]))

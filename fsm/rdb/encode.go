@@ -15,9 +15,11 @@ type Encoder struct {
 	buf []byte
 	lzf lzfTable // for strings that need more than smallTable cells
 
-	// likeRedis makes the bytes those of Redis also where that loses how a
-	// value is held. Payloads of DUMP want it, snapshots don't.
-	likeRedis bool
+	// LikeRedis makes the bytes those of Redis also where that loses how a
+	// value is held. Payloads of DUMP and files for others want it, snapshots don't.
+	LikeRedis bool
+	// Uncompressed leaves strings as they are, as rdbcompression no wants.
+	Uncompressed bool
 }
 
 // Bytes returns what was built since the last Reset, valid until the next call.
@@ -60,6 +62,25 @@ func (e *Encoder) ResizeDB(keys, expires int) {
 	e.length(uint64(expires))
 }
 
+// Usage is what is known about the accesses to a key: under an LRU policy for how
+// many seconds there was none, under an LFU policy the counter of how many there
+// were. A number below zero is not known.
+type Usage struct{ Idle, Frequency int64 }
+
+// Unknown is the usage of a key of which nothing is known.
+var Unknown = Usage{-1, -1}
+
+// usage writes what is known about the accesses to the key that follows.
+func (e *Encoder) usage(u Usage) {
+	if u.Idle >= 0 {
+		e.buf = append(e.buf, opIdle)
+		e.length(uint64(u.Idle))
+	}
+	if u.Frequency >= 0 {
+		e.buf = append(e.buf, opFreq, byte(u.Frequency))
+	}
+}
+
 // expire writes the expiry of the key that follows, Unix ms.
 func (e *Encoder) expire(at int64) {
 	e.buf = append(e.buf, opExpireMs)
@@ -99,7 +120,7 @@ func (e *Encoder) text(b []byte) {
 
 // blob writes a string that is not tried as an integer.
 func (e *Encoder) blob(b []byte) {
-	if len(b) >= compressFrom && e.compressed(b) {
+	if len(b) >= compressFrom && !e.Uncompressed && e.compressed(b) {
 		return
 	}
 	e.length(uint64(len(b)))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 )
 
 // Function writes a library of functions: its code.
@@ -22,6 +23,28 @@ func AppendFunctions(dst []byte, codes []string) []byte {
 	}
 	e.buf = binary.LittleEndian.AppendUint16(e.buf, Version)
 	return binary.LittleEndian.AppendUint64(e.buf, CRC64(0, e.buf[start:]))
+}
+
+// oldFunction reads a library as the release candidates of 7.0 wrote it: name,
+// engine, description and code, and returns it with the first line that 7.0 wants.
+func (d *Decoder) oldFunction() ([]byte, error) {
+	var name, engine []byte
+	for _, to := range []*[]byte{&name, &engine} {
+		b, err := d.blob()
+		if err != nil {
+			return nil, err
+		}
+		*to = b
+	}
+	described, err := d.src.count()
+	if err == nil && described != 0 {
+		_, err = d.blob()
+	}
+	if err != nil {
+		return nil, err
+	}
+	code, err := d.blob()
+	return fmt.Appendf(nil, "#!%s name=%s\n%s", engine, name, code), err
 }
 
 // ErrNotFunction is returned for a payload that holds something else.

@@ -11,7 +11,7 @@ const (
 const (
 	opSlotInfo     = 0xf4
 	opFunction     = 0xf5
-	opFunctionPre  = 0xf6
+	opFunctionPre  = 0xf6 // of the release candidates of 7.0
 	opModuleAux    = 0xf7
 	opIdle         = 0xf8
 	opFreq         = 0xf9
@@ -32,6 +32,9 @@ const (
 	typeZSet          = 3 // scores as decimal text
 	typeHash          = 4
 	typeZSet2         = 5 // scores as binary doubles
+	typeModule1       = 6
+	typeModule2       = 7
+	typeHashZipmap    = 9 // Redis before 2.6
 	typeListZiplist   = 10
 	typeSetIntset     = 11
 	typeZSetZiplist   = 12
@@ -48,12 +51,7 @@ const (
 
 // unsupported names what the format can hold and this package does not.
 var unsupported = map[byte]string{
-	6:             "module value (pre-GA)",
-	7:             "module value",
-	9:             "hash of Redis before 2.6",
-	opFunctionPre: "function library (pre-GA)",
-	opModuleAux:   "module data",
-	opSlotInfo:    "slot information",
+	opSlotInfo: "slot information",
 }
 
 // The two top bits of a length tell its form; 0b11 means that no length follows

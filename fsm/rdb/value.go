@@ -11,9 +11,15 @@ import (
 // What a Decoder without Limits makes of it is the same value held in the same
 // way, the elements in the same order in memory.
 func (e *Encoder) Key(key string, expireAt int64, v *keyspace.Value) {
+	e.UsedKey(key, expireAt, Unknown, v)
+}
+
+// UsedKey is Key for a key of which the usage is known.
+func (e *Encoder) UsedKey(key string, expireAt int64, u Usage, v *keyspace.Value) {
 	if expireAt != 0 {
 		e.expire(expireAt)
 	}
+	e.usage(u)
 	typeAt := len(e.buf)
 	e.buf = append(e.buf, 0)
 	e.text([]byte(key))
@@ -68,12 +74,16 @@ func (d *Decoder) value(valueType byte) (keyspace.Value, error) {
 		return d.zsetPacked(d.blob())
 	case typeHash:
 		return d.hashElements()
+	case typeHashZipmap:
+		return d.hashZipmap()
 	case typeHashZiplist:
 		return d.hashPacked(d.repack())
 	case typeHashListpack:
 		return d.hashPacked(d.blob())
 	case typeStream1, typeStream2, typeStream3:
 		return d.stream(valueType)
+	case typeModule1, typeModule2:
+		return keyspace.Value{}, d.moduleValue()
 	}
 	if name := unsupported[valueType]; name != "" {
 		return keyspace.Value{}, fmt.Errorf("%w: %s", ErrUnsupported, name)

@@ -20,7 +20,11 @@ func (e *Encoder) listValue(l *keyspace.List) byte {
 		} else {
 			e.length(nodePacked)
 		}
-		e.blob(data)
+		if plain && e.LikeRedis {
+			e.text(data)
+		} else {
+			e.blob(data)
+		}
 	}
 	return typeListQuick2
 }
@@ -48,7 +52,7 @@ func (e *Encoder) zsetValue(z *keyspace.ZSet) byte {
 		e.text(member)
 		e.buf = binary.LittleEndian.AppendUint64(e.buf, math.Float64bits(score))
 	}
-	if e.likeRedis {
+	if e.LikeRedis {
 		z.Range(0, z.Len(), true, func(member []byte, score float64) bool {
 			put(member, score)
 			return true

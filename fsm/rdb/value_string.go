@@ -22,7 +22,7 @@ func (e *Encoder) stringValue(v *keyspace.Value) byte {
 	}
 	b := v.Str(nil)
 	switch {
-	case e.likeRedis:
+	case e.LikeRedis:
 		e.text(b)
 	case v.StringEncoding() == "raw" && len(b) <= embstrMax:
 		e.buf = append(e.buf, len14, byte(len(b)))

@@ -7,6 +7,10 @@ import (
 
 // Writer passes the pieces of a file on and sums them up.
 type Writer struct {
+	// NoChecksum leaves the checksum out: it is zero then, which readers take for
+	// none.
+	NoChecksum bool
+
 	w   io.Writer
 	crc uint64
 	n   int64
@@ -19,7 +23,9 @@ func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 // Write writes a piece of the file that an Encoder has built.
 func (w *Writer) Write(p []byte) (int, error) {
 	n, err := w.w.Write(p)
-	w.crc = CRC64(w.crc, p[:n])
+	if !w.NoChecksum {
+		w.crc = CRC64(w.crc, p[:n])
+	}
 	w.n += int64(n)
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
