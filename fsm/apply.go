@@ -29,7 +29,7 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 	m.now = max(m.now, h.Time)
 	m.index = index
 	m.mix(data)
-	m.step, m.deny, m.few, m.letAll = 0, 0, false, false
+	m.step, m.deny, m.bar, m.letAll = 0, 0, NoBar, false
 	m.answers = units != nil
 	m.heard = m.Events != nil && (m.listening == nil || m.listening())
 	m.setClock()
@@ -138,8 +138,8 @@ func (m *Machine) runOp(op *Op, reply *resp.Writer, w *Waiter, seed *Rand, last 
 			}
 			return
 		}
-		if m.few && m.wantsReplicas(op) {
-			reply.Error(errNoReplicas)
+		if m.bar != NoBar && m.barsStep(op) {
+			reply.Error(m.bar.Reply())
 			if w != nil {
 				w.found = true
 			}
@@ -164,8 +164,8 @@ func (m *Machine) runTx(tx []Op, slot int, reply *resp.Writer, seed *Rand) {
 		reply.Error(errExecOOM)
 		return
 	}
-	if m.few && txWantsReplicas(tx) {
-		reply.Error(errExecNoReplicas)
+	if m.bar != NoBar && barsTx(tx) {
+		reply.Error(errExecBarred + m.bar.Reply())
 		return
 	}
 	reply.Array(len(tx))
@@ -173,8 +173,8 @@ func (m *Machine) runTx(tx []Op, slot int, reply *resp.Writer, seed *Rand) {
 		switch {
 		case tx[i].Raw != nil:
 			reply.Raw(tx[i].Raw)
-		case m.few && m.wantsReplicas(&tx[i]): // a script, as there is no write
-			reply.Error(errNoReplicas)
+		case m.bar != NoBar && m.barsStep(&tx[i]): // a script, as there is no write
+			reply.Error(m.bar.replyInTx())
 		default:
 			m.runCmd(&tx[i], reply, nil, seed)
 		}

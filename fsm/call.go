@@ -259,6 +259,9 @@ func (c *WriteCall) changed(class byte, event string, key []byte) {
 // modified announces a change for WATCH, INFO's changes counter and the digest.
 func (c *WriteCall) modified(key []byte) { c.m.modified(c.DB, key) }
 
+// also counts n changes more for what was announced as one: Redis counts elements.
+func (c *WriteCall) also(n int) { c.m.changed += int64(n) }
+
 // notify announces a keyspace event.
 func (c *WriteCall) notify(class byte, event string, key []byte) {
 	c.m.notify(class, event, c.DB, key)

@@ -120,6 +120,7 @@ func bitfield(c *WriteCall) {
 	switch {
 	case changes > 0:
 		c.changed('$', "setbit", key)
+		c.also(changes - 1)
 	case grew:
 		c.modified(key) // without an event, as in Redis
 	}

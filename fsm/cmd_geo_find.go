@@ -74,6 +74,7 @@ func (c *WriteCall) storeGeo(form geoForm, event string) {
 		c.propagate(effect...)
 	}
 	c.storeZSet(q.store, z, event)
+	c.also(max(z.Len()-1, 0))
 }
 
 // replyFound replies what a search finds.

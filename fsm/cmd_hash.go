@@ -192,6 +192,7 @@ func (c *WriteCall) setFields(name string) (added int, ok bool) {
 		}
 	}
 	c.changed('h', "hset", c.Args[1])
+	c.also((len(c.Args)-2)/2 - 1)
 	return added, true
 }
 
@@ -324,6 +325,7 @@ func hdel(c *WriteCall) {
 		}
 		if deleted > 0 {
 			c.shrunk('h', "hdel", key, h.Len())
+			c.also(deleted - 1)
 		}
 	}
 	c.Int(int64(deleted))

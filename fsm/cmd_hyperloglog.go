@@ -74,8 +74,9 @@ func pfadd(c *WriteCall) {
 	key := c.Args[1]
 	e := c.modify(key)
 	var b []byte
-	changed := e == nil
+	changes := 0 // as Redis counts them: the key and each register
 	if e == nil {
+		changes++
 		b = hyperloglog.New()
 	} else {
 		if c.sketch(e) == nil {
@@ -89,9 +90,11 @@ func pfadd(c *WriteCall) {
 		if b, raised, err = hyperloglog.Add(b, element, c.sparseMax()); err != nil {
 			break
 		}
-		changed = changed || raised
+		if raised {
+			changes++
+		}
 	}
-	if changed && err == nil {
+	if changes > 0 && err == nil {
 		hyperloglog.Invalidate(b)
 	}
 	if e == nil {
@@ -101,12 +104,13 @@ func pfadd(c *WriteCall) {
 	}
 	switch {
 	case err != nil:
-		if changed {
+		if changes > 0 {
 			c.modified(key)
 		}
 		c.Error(errHLLCorrupt)
-	case changed:
+	case changes > 0:
 		c.changed('$', "pfadd", key)
+		c.also(changes - 1)
 		c.Int(1)
 	default:
 		c.Int(0)

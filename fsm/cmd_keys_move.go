@@ -51,6 +51,7 @@ func (c *WriteCall) renameKey(keep bool) bool {
 	c.m.ks.Delete(c.DB, hashslot.Of(from), from)
 	c.modified(from)
 	c.modified(to)
+	c.also(-1)
 	c.notify('g', "rename_from", from)
 	c.notify('g', "rename_to", to)
 	return true
@@ -156,6 +157,7 @@ func move(c *WriteCall) {
 	c.m.ks.Delete(c.DB, slot, key)
 	c.modified(key)
 	c.m.modified(db, key)
+	c.also(-1)
 	c.notify('g', "move_from", key)
 	c.m.notify('g', "move_to", db, key)
 	c.Int(1)

@@ -97,6 +97,7 @@ func (c *WriteCall) pushAll(end listEnd, create bool) {
 		end.push(l, value, c.Limits())
 	}
 	c.changed('l', end.pushEvent(), key)
+	c.also(len(c.Args) - 2 - 1)
 	c.Int(int64(l.Len()))
 }
 
@@ -173,6 +174,7 @@ func (c *WriteCall) popMany(end listEnd, key []byte, l *keyspace.List, count int
 		l.Trim(0, -1-n)
 	}
 	c.shrunk('l', end.popEvent(), key, l.Len())
+	c.also(n - 1)
 }
 
 // rpoplpush implements RPOPLPUSH source destination.
@@ -219,6 +221,7 @@ func (c *WriteCall) moveElement(from, to listEnd) bool {
 	c.changed('l', to.pushEvent(), destination)
 	c.Bulk(value)
 	c.shrunk('l', from.popEvent(), source, src.Len())
+	c.also(-1) // two were announced
 	return true
 }
 

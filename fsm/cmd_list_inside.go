@@ -146,6 +146,7 @@ func lrem(c *WriteCall) {
 	removed := l.Remove(int(count), c.Args[3])
 	if removed > 0 {
 		c.shrunk('l', "lrem", key, l.Len())
+		c.also(removed - 1)
 	}
 	c.Int(int64(removed))
 }
@@ -169,8 +170,10 @@ func ltrim(c *WriteCall) {
 		return
 	}
 	if l != nil {
+		before := l.Len()
 		l.Trim(int(start), int(stop))
 		c.shrunk('l', "ltrim", key, l.Len())
+		c.also(before - l.Len() - 1)
 	}
 	c.OK()
 }

@@ -197,6 +197,7 @@ func sadd(c *WriteCall) {
 	}
 	if added > 0 {
 		c.changed('s', "sadd", key)
+		c.also(added - 1)
 	}
 	c.Int(int64(added))
 }
@@ -219,6 +220,7 @@ func srem(c *WriteCall) {
 		}
 		if removed > 0 {
 			c.shrunk('s', "srem", key, s.Len())
+			c.also(removed - 1)
 		}
 	}
 	c.Int(int64(removed))

@@ -94,6 +94,7 @@ func spop(c *WriteCall) {
 	}
 	out.flush()
 	c.shrunk('s', "spop", key, s.Len())
+	c.also(k - 1)
 }
 
 // popped turns the members that SPOP has removed into SREMs of up to popBatch

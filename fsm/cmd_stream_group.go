@@ -99,6 +99,7 @@ func xgroupCreate(c *WriteCall) {
 	if s == nil {
 		s = c.newStream(key)
 		c.modified(key)
+		c.also(-1) // the group counts
 	}
 	if s.CreateGroup(c.Args[3], id, o.read) == nil {
 		c.Error(errBusyGroup)

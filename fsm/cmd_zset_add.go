@@ -95,6 +95,7 @@ func (c *WriteCall) setScores(o zaddOptions) {
 		event = "zincr"
 	}
 	c.changed('z', event, key)
+	c.also(int(done[zaddAdded]+done[zaddUpdated]) - 1)
 }
 
 // replyScores replies what setScores has done, score being the last result.

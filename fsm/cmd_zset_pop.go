@@ -63,6 +63,7 @@ func (c *WriteCall) popMembers(key []byte, z *keyspace.ZSet, n int, highest, inP
 	})
 	z.RemoveSpan(start, start+n)
 	c.shrunk('z', event, key, z.Len())
+	c.also(n - 1)
 }
 
 func zpopName(highest bool) []byte {

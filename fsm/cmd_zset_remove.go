@@ -54,6 +54,7 @@ func (c *WriteCall) removeRange(kind zrangeKind, event string) {
 func (c *WriteCall) replyRemoved(z *keyspace.ZSet, n int, event string) {
 	if n > 0 {
 		c.shrunk('z', event, c.Args[1], z.Len())
+		c.also(n - 1)
 	}
 	c.Int(int64(n))
 }

@@ -104,7 +104,9 @@ const (
 	errExecOOM = "EXECABORT Transaction discarded because of: " + errOOM
 
 	errNoReplicas     = "NOREPLICAS Not enough good replicas to write."
-	errExecNoReplicas = "EXECABORT Transaction discarded because of: " + errNoReplicas
+	errExecBarred     = "EXECABORT Transaction discarded because of: "
+	errNotSaved       = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
+	errScriptNotSaved = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Writable scripts are blocked. Use 'no-writes' flag for read only scripts."
 )
 
 // errExpireTime is the reply to an expiry that overflows or must not be

@@ -18,7 +18,6 @@ type feed struct {
 	step    []byte // of the step that is running
 	effects int    // in step
 	db      int    // selected at the end of step; -1: none yet
-	expired int64  // changes that were keys whose time had come
 	moved   bool   // slots have come or gone, which is no command
 	whole   bool   // a command was about everything there is
 }
@@ -101,7 +100,7 @@ func (m *Machine) endStep() {
 
 // changes counts what has changed in the running process but for keys that
 // expired, which are effects of their own.
-func (m *Machine) changes() int64 { return m.Stats.Changes.Load() + m.changed - m.feed.expired }
+func (m *Machine) changes() int64 { return m.Stats.Changes.Load() + m.changed }
 
 // feeding reports whether the effects of the command are wanted: handlers ask
 // before they compute them.

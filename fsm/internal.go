@@ -14,7 +14,8 @@ var internalCommands = []*Command{
 	{Write: limit, Spec: command.Spec{Name: "#LIMIT", Arity: 3}},
 	{Write: maxmemory, Spec: command.Spec{Name: "#MAXMEMORY", Arity: 2}},
 	{Write: letScripts, Spec: command.Spec{Name: "#LETSCRIPTS", Arity: 1}},
-	{Write: fewReplicas, Spec: command.Spec{Name: "#FEWREPLICAS", Arity: 1}},
+	{Write: barred(FewReplicas), Spec: command.Spec{Name: "#FEWREPLICAS", Arity: 1}},
+	{Write: barred(NotSaved), Spec: command.Spec{Name: "#NOTSAVED", Arity: 1}},
 	{Write: panicNow, Spec: command.Spec{Name: "#PANIC", Arity: 1}},
 }
 

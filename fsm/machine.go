@@ -26,7 +26,7 @@ type Machine struct {
 	call  WriteCall       // of the step that runs; commands of a script have their own
 	step  int             // write commands of the running entry so far
 	deny  int64           // bytes above which the running entry's commands are refused memory; 0: never
-	few   bool            // the running entry's writes are refused: see few_replicas.go
+	bar   Bar             // for which the running entry's writes are refused
 	seen  seen            // left behind at the keys of the running entry
 	skip  map[Poison]bool // steps that are left out: see poison.go
 
@@ -203,9 +203,9 @@ func (m *Machine) notify(class byte, event string, db int, key []byte) {
 func (m *Machine) expire(db int, slot uint16, key []byte) {
 	m.ks.Delete(db, slot, key)
 	m.modified(db, key)
+	m.changed-- // as in Redis, the passing of time is no change to save
 	m.Stats.Expired.Add(1)
 	if m.feed != nil {
-		m.feed.expired++
 		m.feed.add(db, []byte("DEL"), key)
 	}
 	m.notify('x', "expired", db, key)

@@ -153,8 +153,8 @@ func (h *scriptHost) dispatch(args [][]byte, proto int) (reply []byte, refused s
 	switch {
 	case (cmd.Write != nil || cmd.Logged != nil) && (h.readOnly || h.write == nil && h.read.attempt == nil):
 		return nil, errScriptReadOnly // PFCOUNT counts as a write here, too
-	case h.write != nil && h.read.m.few && !h.wrote && cmd.Flags.Has(command.Write):
-		return nil, "-" + errNoReplicas
+	case h.write != nil && h.read.m.bar != NoBar && !h.wrote && cmd.Flags.Has(command.Write):
+		return nil, "-" + h.read.m.bar.Reply()
 	case h.full && !h.wrote && cmd.Flags.Has(command.DenyOOM):
 		return nil, "-" + errOOM
 	}

@@ -43,6 +43,9 @@ type GroupOptions struct {
 	// nothing is expired or evicted then. Expired keys aren't shown, though.
 	Paused func() bool
 
+	// NotSaved, if set, reports whether writes are refused because the last RDB file
+	// couldn't be written. It is asked for each entry.
+	NotSaved func() bool
 	// MinReplicas, if set, returns how many other replicas must have answered
 	// within which time for writes to be taken; 0: it doesn't matter.
 	MinReplicas func() (n int, lag time.Duration)

@@ -194,8 +194,8 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 	room, alone := g.makeRoom(reqs, now)
 	room = append(room, g.machine.Let()...)
 	g.mu.RUnlock()
-	if g.FewReplicas() {
-		room = append(room, fsm.FewReplicas())
+	if bar := g.Bar(); bar != fsm.NoBar {
+		room = append(room, bar.Step())
 	}
 	g.claim(b, now)
 	if len(reqs) == 0 && len(b.served) == 0 {

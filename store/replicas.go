@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 // min-replicas-to-write: the leader asks the other replicas once a second
@@ -83,12 +85,17 @@ func (g *Group) GoodReplicas() (n int, wanted bool) {
 	return n, true
 }
 
-// FewReplicas reports whether writes are refused for want of replicas.
-func (g *Group) FewReplicas() bool {
+// Bar returns why writes are refused, if they are.
+func (g *Group) Bar() fsm.Bar {
+	if g.opt.NotSaved != nil && g.opt.NotSaved() {
+		return fsm.NotSaved
+	}
 	n, wanted := g.GoodReplicas()
 	if !wanted {
-		return false
+		return fsm.NoBar
 	}
-	want, _ := g.opt.MinReplicas()
-	return n < want
+	if want, _ := g.opt.MinReplicas(); n < want {
+		return fsm.FewReplicas
+	}
+	return fsm.NoBar
 }

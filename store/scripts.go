@@ -7,10 +7,10 @@ import (
 )
 
 // WorthTrying reports whether a step that runs a script should be tried as a read:
-// see fsm.Op.Try. While replicas are missing, what a script's flags make of that is
+// see fsm.Op.Try. While writes are refused, what a script's flags make of that is
 // decided where its entry is applied.
 func (g *Group) WorthTrying(cmd *fsm.Command, args [][]byte) bool {
-	if g.FewReplicas() {
+	if g.Bar() != fsm.NoBar {
 		return false
 	}
 	g.mu.RLock()

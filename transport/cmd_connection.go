@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/security"
 )
 
@@ -39,6 +40,10 @@ func connectionCommands() []*Command {
 
 // pingCmd implements PING [message].
 func pingCmd(s *Session, args [][]byte) {
+	if notSaved := s.srv.opts.NotSaved; notSaved != nil && notSaved() {
+		s.Error(fsm.NotSaved.Reply())
+		return
+	}
 	if s.Proto == 2 && s.subs.any() && len(args) <= 2 {
 		s.Array(2)
 		s.BulkString("pong")

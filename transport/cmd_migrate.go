@@ -161,8 +161,8 @@ func (m *migration) run(host string, port []byte, keys [][]byte) (problem string
 	if m.group, problem = router.Route(route); m.group == nil {
 		return problem
 	}
-	if few, ok := m.group.(interface{ FewReplicas() bool }); ok && few.FewReplicas() {
-		return errNoReplicas
+	if g, ok := m.group.(interface{ Bar() fsm.Bar }); ok && g.Bar() != fsm.NoBar {
+		return g.Bar().Reply()
 	}
 	if keys, problem = m.existing(keys); problem != "" {
 		return problem

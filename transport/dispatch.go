@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/quorate/quorate/command"
+	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/security"
 	"github.com/quorate/quorate/slots/hashslot"
 )
@@ -144,8 +145,8 @@ func (s *Session) runData(node *Node, args [][]byte) {
 			s.reject(node, problem)
 			return
 		}
-		if s.fewReplicas(node, slot) {
-			s.reject(node, errNoReplicas)
+		if bar := s.bar(node, slot); bar != fsm.NoBar {
+			s.reject(node, bar.Reply())
 			return
 		}
 		if s.tx.open {
@@ -160,8 +161,8 @@ func (s *Session) runData(node *Node, args [][]byte) {
 			return
 		}
 	} else {
-		if s.fewReplicas(node, 0) {
-			s.reject(node, errNoReplicas)
+		if bar := s.bar(node, 0); bar != fsm.NoBar {
+			s.reject(node, bar.Reply())
 			return
 		}
 		if s.tx.open {
@@ -180,15 +181,17 @@ func (s *Session) runData(node *Node, args [][]byte) {
 	s.add(node, args, slot, g, stale)
 }
 
-// fewReplicas reports whether a command is a write and its group refuses those
-// for want of replicas. Scripts, and commands without a key in cluster mode, are
-// refused by the group itself.
-func (s *Session) fewReplicas(node *Node, slot int) bool {
+// bar returns why a command is refused by its group because it is a write, if it
+// is. Scripts, and commands without a key in cluster mode, are refused by the group
+// itself.
+func (s *Session) bar(node *Node, slot int) fsm.Bar {
 	if slot < 0 || !node.Spec.Flags.Has(command.Write) {
-		return false
+		return fsm.NoBar
 	}
-	g, ok := s.srv.opts.Router.Local(slot).(interface{ FewReplicas() bool })
-	return ok && g.FewReplicas()
+	if g, ok := s.srv.opts.Router.Local(slot).(interface{ Bar() fsm.Bar }); ok {
+		return g.Bar()
+	}
+	return fsm.NoBar
 }
 
 // route returns the group for a slot, and whether it is only a local replica

@@ -20,7 +20,6 @@ const (
 	errSyntax       = "ERR syntax error"
 	errNotInteger   = "ERR value is not an integer or out of range"
 	errClusterOff   = "ERR This instance has cluster support disabled"
-	errNoReplicas   = "NOREPLICAS Not enough good replicas to write."
 	errOOM          = "OOM command not allowed when used memory > 'maxmemory'."
 	errMaxClients   = "ERR max number of clients reached"
 

@@ -35,6 +35,10 @@ type Options struct {
 	// for too long, or ""; nil: none ever does.
 	Busy func() string
 
+	// NotSaved reports whether PING fails, as in Redis, because the last RDB file couldn't
+	// be written (stop-writes-on-bgsave-error); nil: never.
+	NotSaved func() bool
+
 	// Serves reports, without waiting, whether this node serves a slot; nil: all.
 	Serves func(slot int) bool
 
