@@ -120,7 +120,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	if err := admin.LoadUsers(users, s); err != nil {
 		return err
 	}
-	opts, err := nodeOptions(cfg, figures, running, users.Commands, log)
+	opts, err := nodeOptions(cfg, figures, running, users.Commands, adm.NotSaved, log)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	}
 	var n *node.Node
 	adm.AOF = appendOnlyKeeper(cfg, func(w io.Writer, begin func()) error {
-		return n.WriteState(w, fsm.Content{}, func(*store.Group) { begin() })
+		return n.WriteState(w, fsm.File{AOFBase: true, Uncompressed: !cfg.Current().RDBCompression, NoChecksum: !s.RDBChecksum}, func(*store.Group) { begin() })
 	}, log)
 	hears := listener{aof: adm.AOF}
 	agreed := &admin.ClusterUsers{Users: users, Path: filepath.Join(opts.Dir, "users.json"), Warn: log.Warn}
@@ -149,8 +149,8 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	adm.Node = n
 	adm.Busy = busyWith(running, cfg)
 	clients = transport.New(transport.Options{Router: router{n}, Table: table, Users: users,
-		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(), Busy: adm.Busy,
-		Spread: n.Spread, Serves: n.Serves, Source: source{n}, ReplID: adm.RunID, Logger: log.Named("clients")})
+		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(), Busy: adm.Busy, NotSaved: adm.NotSaved,
+		Spread: n.Spread, Serves: n.Serves, Source: source{n, cfg}, ReplID: adm.RunID, Logger: log.Named("clients")})
 	adm.FollowUsers(clients)
 	putLimitsInForce(cfg, n)
 	syncAsConfigured(cfg, n)
@@ -208,6 +208,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		err = errors.Join(err, pages.Close())
 	}
 	close(stopSampling)
+	adm.AbandonSave()
 	wg.Wait()
 	adm.AOF.Stop()
 	if err := adm.SaveAtEnd(); err != nil {
@@ -271,6 +272,3 @@ func runID() string {
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return hex.EncodeToString(b[:])
 }
-
-// dataDir is where the node keeps everything, below the configured directory.
-func dataDir(s *config.Settings) string { return filepath.Join(s.Dir, node.DataDir) }

@@ -25,7 +25,7 @@ import (
 )
 
 // nodeOptions turns the configuration into a node's options.
-func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, set *security.Commands, log hclog.Logger) (node.Options, error) {
+func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, set *security.Commands, notSaved func() bool, log hclog.Logger) (node.Options, error) {
 	s := cfg.Current()
 	memory := &fsm.Memory{}
 	memory.Store(memoryLimit(s))
@@ -33,7 +33,7 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, s
 		cfg.OnChange(name, func(s *config.Settings) { memory.Store(memoryLimit(s)) })
 	}
 	o := node.Options{
-		Dir: dataDir(s), Cluster: s.ClusterEnabled, Databases: databases(s), Fsync: fsyncPolicy(s.AppendFsync), LogStore: s.LogStore,
+		Dir: s.DataPath(), Cluster: s.ClusterEnabled, Databases: databases(s), Fsync: fsyncPolicy(s.AppendFsync), LogStore: s.LogStore,
 		Timeout:     electionTimeout(s.ClusterNodeTimeout),
 		NodeTimeout: max(2*time.Second, time.Duration(s.ClusterNodeTimeout)*time.Millisecond/5),
 		Limits:      func() map[string]int { return encodingLimits(cfg.Current()) },
@@ -49,6 +49,7 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, s
 				s := cfg.Current()
 				return int(s.MinReplicasToWrite), time.Duration(s.MinReplicasMaxLag) * time.Second
 			}
+			g.NotSaved = notSaved
 			g.MaxEntryBytes = int(s.MaxEntrySize)
 			g.Gather = time.Duration(s.GatherMax) * time.Microsecond
 			if g.Gather == 0 {
@@ -298,10 +299,15 @@ func (r router) Led() []transport.Group {
 }
 
 // source adapts a node to what sessions that follow it need.
-type source struct{ n *node.Node }
+type source struct {
+	n   *node.Node
+	cfg *config.Config
+}
 
-func (s source) Follow(c fsm.Content, begin func(transport.Group)) (io.ReadCloser, int64, error) {
-	return s.n.Follow(c, func(g *store.Group) { begin(g) })
+func (s source) Follow(file fsm.File, begin func(transport.Group)) (io.ReadCloser, int64, error) {
+	now := s.cfg.Current()
+	file.Uncompressed, file.NoChecksum = !now.RDBCompression, !now.RDBChecksum
+	return s.n.Follow(file, func(g *store.Group) { begin(g) })
 }
 
 func (s source) Backup(slot int) (io.ReadCloser, int64, string, error) { return s.n.Backup(slot) }

@@ -65,6 +65,9 @@ func (a *Admin) configRewrite(s *transport.Session, _ [][]byte) {
 func (a *Admin) configResetstat(s *transport.Session, _ [][]byte) {
 	s.Server().ResetStats()
 	a.Counters.Reset()
+	a.dumps.mu.Lock()
+	a.dumps.saves = 0
+	a.dumps.mu.Unlock()
 	for _, g := range a.Node.Groups() {
 		g.ResetStats()
 	}

@@ -140,7 +140,7 @@ func (a *Admin) debugDigestValue(s *transport.Session, keys [][]byte) {
 		if g := a.Node.GroupOf(key); g != nil {
 			g.View(func(m *fsm.Machine) { sum = m.DigestValue(s.DB(), key) })
 		}
-		s.BulkString(hex.EncodeToString(sum[:]))
+		s.Simple(hex.EncodeToString(sum[:]))
 	}
 }
 
@@ -164,7 +164,8 @@ func (a *Admin) debugReload(s *transport.Session, options [][]byte) {
 		}
 	}
 	if save {
-		if err := a.writeDump(); err != nil {
+		if err := a.saveFile(); err != nil {
+			a.Warn("nothing saved for DEBUG RELOAD", "error", err)
 			s.Error("ERR")
 			return
 		}

@@ -132,40 +132,20 @@ func infoClients(a *Admin, s *transport.Session, f *fields) {
 }
 
 func infoPersistence(a *Admin, _ *transport.Session, f *fields) {
-	saving, changes, took, bytes := 0, int64(0), int64(-1), int64(0)
-	status := "ok"
-	if a.saving() {
-		saving = 1
-	}
-	a.dumps.mu.Lock()
-	if a.dumps.err != nil {
-		status = "err"
-	}
-	a.dumps.mu.Unlock()
+	saving, status, bytes := 0, "ok", int64(0)
 	for _, g := range a.Node.Groups() {
 		p := g.Persistence()
 		if p.LastErr != nil {
 			status = "err"
 		}
-		if p.LastTook > 0 {
-			took = max(took, int64(p.LastTook.Seconds()))
+		if p.Saving {
+			saving = 1
 		}
 		bytes += p.LogBytes
-		changes += p.Changes
-	}
-	if a.dumpPath() != "" {
-		a.dumps.mu.Lock()
-		changes = a.changes() - a.dumps.changes
-		a.dumps.mu.Unlock()
 	}
 	f.add("loading", 0)
 	f.add("async_loading", 0)
-	f.add("rdb_changes_since_last_save", changes)
-	f.add("rdb_bgsave_in_progress", saving)
-	f.add("rdb_last_save_time", a.lastSave().Unix())
-	f.add("rdb_last_bgsave_status", status)
-	f.add("rdb_last_bgsave_time_sec", took)
-	f.add("rdb_current_bgsave_time_sec", -1)
+	a.infoRDB(f)
 	infoAppendOnly(a, f, saving, status, bytes)
 	f.add("quorate_fsync_policy", a.Config.Current().AppendFsync)
 }

@@ -15,21 +15,27 @@ const saveFlags = command.Admin | command.NoScript | command.NoAsyncLoading
 // log, and in plain mode the RDB file, answered when all are on disk. Other clients
 // are served meanwhile.
 func (a *Admin) saveCommand() *transport.Command {
-	return &transport.Command{Run: a.save, Spec: command.Spec{Name: "SAVE", Arity: 1, Flags: saveFlags | command.NoMulti,
+	return &transport.Command{Run: a.saveNow, Spec: command.Spec{Name: "SAVE", Arity: 1, Flags: saveFlags | command.NoMulti,
 		Group: "server", Since: "1.0.0", Complexity: "O(N)", Summary: "Writes a snapshot to disk and waits for it."}}
 }
 
-func (a *Admin) save(s *transport.Session, _ [][]byte) {
-	failed := a.snapshot()
-	switch {
-	case errors.Is(failed, store.ErrSaving):
-		s.Error("ERR Background save already in progress")
-	case failed != nil:
-		s.Error("ERR " + failed.Error())
+func (a *Admin) saveNow(s *transport.Session, _ [][]byte) {
+	if !a.beginSave(false) {
+		s.Error(errSaving)
+		return
+	}
+	switch err := a.save(false); {
+	case errors.Is(err, store.ErrSaving): // in cluster mode
+		s.Error(errSaving)
+	case err != nil:
+		a.Warn("SAVE failed", "error", err)
+		s.Error("ERR")
 	default:
 		s.OK()
 	}
 }
+
+const errSaving = "ERR Background save already in progress"
 
 // bgsaveCommand is BGSAVE [SCHEDULE].
 func (a *Admin) bgsaveCommand() *transport.Command {
@@ -38,21 +44,16 @@ func (a *Admin) bgsaveCommand() *transport.Command {
 }
 
 func (a *Admin) bgsave(s *transport.Session, args [][]byte) {
-	schedule := len(args) == 2 && word(args[1], "SCHEDULE")
-	if len(args) > 1 && !schedule {
+	// Nothing that runs keeps a save from beginning but another save, so that there is
+	// nothing to schedule it for.
+	if len(args) > 2 || len(args) == 2 && !word(args[1], "SCHEDULE") {
 		s.Error("ERR syntax error")
 		return
 	}
-	if a.saving() && !schedule {
-		s.Error("ERR Background save already in progress")
+	if !a.saveInBackground() {
+		s.Error(errSaving)
 		return
 	}
-	// Ends with the snapshots; the data is in the log, so that nobody need wait.
-	go func() {
-		if err := a.snapshot(); err != nil && !errors.Is(err, store.ErrSaving) {
-			a.Warn("BGSAVE failed", "error", err)
-		}
-	}()
 	s.Simple("Background saving started")
 }
 
@@ -91,16 +92,6 @@ func (a *Admin) lastsaveCommand() *transport.Command {
 			Summary: "Returns the Unix time of the last snapshot that succeeded.", Tips: []string{"nondeterministic_output"}}}
 }
 
-// saving reports whether a snapshot is being taken or the RDB file written.
-func (a *Admin) saving() bool {
-	for _, g := range a.Node.Groups() {
-		if g.Persistence().Saving {
-			return true
-		}
-	}
-	return a.dumps.busy.Load()
-}
-
 // lastSave returns when the RDB file was written, or in cluster mode when the
 // oldest of the replicas' newest snapshots was taken; the start of the server if
 // there is none.
@@ -120,6 +111,13 @@ func (a *Admin) lastSave() time.Time {
 		return a.Started
 	}
 	return last
+}
+
+// saveForShutdown waits for a save that is under way: it lacks the last writes.
+func (a *Admin) saveForShutdown() error {
+	a.dumps.writing.Lock()
+	a.countSave(false)
+	return a.save(false)
 }
 
 // shutdownCommand is SHUTDOWN. Everything acknowledged is in the log, so there
@@ -161,7 +159,8 @@ func (a *Admin) shutdown(s *transport.Session, args [][]byte) {
 		return
 	}
 	if save {
-		if err := a.snapshot(); err != nil {
+		if err := a.saveForShutdown(); err != nil {
+			a.Warn("nothing saved for SHUTDOWN", "error", err)
 			s.Error("ERR Errors trying to SHUTDOWN. Check logs.")
 			return
 		}

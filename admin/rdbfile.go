@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -19,17 +20,26 @@ import (
 // begins with (docs/decisions/0017-rdb-files.md). It is a copy for others: what the
 // node itself goes by is in its data directory.
 
-// dumps is the state of writing it.
+// dumps is the state of writing it. In cluster mode it tells about the Raft
+// snapshots of all replicas on the node.
 type dumps struct {
-	writing sync.Mutex  // held while the file is written
-	busy    atomic.Bool // likewise, for who only wants to know
-	mu      sync.Mutex
-	tried   time.Time // end of the last try
-	err     error     // of the last try
-	saved   time.Time // end of the last success
-	changes int64     // counted when the last success began
-	skip    bool      // SHUTDOWN NOSAVE: none at the end
-	serves  bool      // the state is complete: before, a file would be of a part of the log
+	writing sync.Mutex  // held while a save runs
+	failing atomic.Bool // the last save in the background has failed
+	stop    atomic.Bool // the one that runs is in vain
+
+	// The rest is guarded by mu.
+	mu       sync.Mutex
+	began    time.Time     // of the save in the background that runs; zero: none does
+	tried    time.Time     // when the last save in the background began
+	took     time.Duration // of the last save in the background
+	saved    time.Time     // end of the last success
+	changes  int64         // counted when the last success began
+	saves    int64         // that have begun
+	copied   int64         // bytes that the last save in the background had copied at once
+	progress fsm.Progress  // of the file that is being written
+	loaded   fsm.Loaded    // what the last file that was loaded had
+	skip     bool          // SHUTDOWN NOSAVE: none at the end
+	serves   bool          // the state is complete: before, a file would be of a part of the log
 }
 
 // dumpPath returns where the file lies, "" in cluster mode, where a node's groups have none.
@@ -41,31 +51,51 @@ func (a *Admin) dumpPath() string {
 	return s.Path(s.DBFilename)
 }
 
-// writeDump writes the file, so that a crash leaves the old or the new one, or
-// returns store.ErrSaving if that is under way.
-func (a *Admin) writeDump() error {
-	path := a.dumpPath()
-	if path == "" {
-		return nil
-	}
+// beginSave begins a save if none runs; endSave must follow.
+func (a *Admin) beginSave(background bool) bool {
 	if !a.dumps.writing.TryLock() {
-		return store.ErrSaving
+		return false
 	}
-	defer a.dumps.writing.Unlock()
-	return a.writeDumpLocked(path)
+	a.countSave(background)
+	return true
 }
 
-func (a *Admin) writeDumpLocked(path string) error {
-	a.dumps.busy.Store(true)
-	defer a.dumps.busy.Store(false)
-	changes := a.changes()
-	err := a.writeDumpTo(path)
+func (a *Admin) countSave(background bool) {
 	a.dumps.mu.Lock()
 	defer a.dumps.mu.Unlock()
-	if a.dumps.tried, a.dumps.err = time.Now(), err; err == nil {
-		a.dumps.saved, a.dumps.changes = a.dumps.tried, changes
+	a.dumps.saves++
+	if background {
+		a.dumps.tried = time.Now()
+		a.dumps.began = a.dumps.tried
 	}
-	return err
+}
+
+// endSave notes how a save went. Only one in the background counts as failed, as in
+// Redis: who said SAVE has heard it.
+func (a *Admin) endSave(background bool, changes int64, err error) {
+	d := &a.dumps
+	d.mu.Lock()
+	if background {
+		d.took, d.copied, d.began = time.Since(d.began), d.progress.Peak.Load(), time.Time{}
+	}
+	if err == nil {
+		d.saved, d.changes = time.Now(), changes
+	}
+	if err == nil || background {
+		d.failing.Store(err != nil)
+	}
+	d.progress.Reset()
+	d.mu.Unlock()
+	d.writing.Unlock()
+}
+
+// writeDump writes the file, so that a crash leaves the old or the new one. A save
+// has begun. In cluster mode there is none.
+func (a *Admin) writeDump() error {
+	if path := a.dumpPath(); path != "" {
+		return a.writeDumpTo(path)
+	}
+	return nil
 }
 
 func (a *Admin) writeDumpTo(path string) (err error) {
@@ -79,9 +109,10 @@ func (a *Admin) writeDumpTo(path string) (err error) {
 			err = errors.Join(err, os.Remove(aside))
 		}
 	}()
-	w := bufio.NewWriterSize(f, 1<<20)
+	w := bufio.NewWriterSize(stoppable{f, &a.dumps.stop}, 1<<20)
+	s := a.Config.Current()
 	for _, g := range a.Node.Groups() { // the one of plain mode
-		if _, err := g.Export(w); err != nil {
+		if err := g.Export(w, fsm.File{Uncompressed: !s.RDBCompression, NoChecksum: !s.RDBChecksum, Progress: &a.dumps.progress}); err != nil {
 			return errors.Join(err, f.Close())
 		}
 	}
@@ -98,23 +129,79 @@ func (a *Admin) writeDumpTo(path string) (err error) {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// snapshot takes a snapshot of every replica on this node and writes the RDB file.
-func (a *Admin) snapshot() error {
+// saveFile is SAVE without Raft snapshots, once no other save runs.
+func (a *Admin) saveFile() error {
+	a.dumps.writing.Lock()
+	return a.saveFileLocked()
+}
+
+// saveFileLocked is saveFile for who holds the lock, which it releases.
+func (a *Admin) saveFileLocked() error {
+	a.countSave(false)
+	changes := a.changes()
+	err := a.writeDump()
+	a.endSave(false, changes, err)
+	return err
+}
+
+// stoppable is a file whose writing can be given up.
+type stoppable struct {
+	io.Writer
+	stop *atomic.Bool
+}
+
+func (s stoppable) Write(p []byte) (int, error) {
+	if s.stop.Load() {
+		return 0, errors.New("the server stops")
+	}
+	return s.Writer.Write(p)
+}
+
+// save takes a snapshot of every replica on this node and writes the RDB file. A save
+// has begun, and ends.
+func (a *Admin) save(background bool) (err error) {
+	changes := a.changes()
+	defer func() { a.endSave(background, changes, err) }()
 	var wg sync.WaitGroup
 	groups := a.Node.Groups()
-	errs := make(chan error, len(groups)+1)
+	errs := make(chan error, len(groups))
 	for _, g := range groups {
 		// Ends with the snapshot it takes; the caller waits for it.
 		wg.Go(func() { errs <- g.Save() })
 	}
 	wg.Wait()
-	errs <- a.writeDump()
 	close(errs)
-	var failed error
-	for err := range errs {
-		failed = errors.Join(failed, err)
+	for e := range errs {
+		// A snapshot that is being taken anyway will do, but for who waits for one of now.
+		if !errors.Is(e, store.ErrSaving) || !background && a.dumpPath() == "" {
+			err = errors.Join(err, e)
+		}
 	}
-	return failed
+	return errors.Join(err, a.writeDump())
+}
+
+// saveInBackground begins a save and returns, or returns false if one runs.
+func (a *Admin) saveInBackground() bool {
+	if !a.beginSave(true) {
+		return false
+	}
+	// Ends with the save; the data is in the log, so that nobody need wait.
+	go func() {
+		if err := a.save(true); err != nil {
+			a.Warn("Background saving error", "error", err)
+		}
+	}()
+	return true
+}
+
+// NotSaved reports whether writes are refused because the last save in the background
+// has failed.
+func (a *Admin) NotSaved() bool {
+	if !a.dumps.failing.Load() {
+		return false
+	}
+	s := a.Config.Current()
+	return s.StopWritesOnBgsaveError && len(s.Save) > 0 && !s.ClusterEnabled
 }
 
 // changes counts what was written on this node since the process began.
@@ -131,9 +218,9 @@ const retrySave = 5 * time.Second
 // Served says that the node has all its state: what the log held doesn't count as
 // changed since the last file, and from now on there may be files.
 func (a *Admin) Served() {
-	changes := a.changes()
+	changes, loaded := a.changes(), a.Node.Loaded()
 	a.dumps.mu.Lock()
-	a.dumps.changes, a.dumps.serves = changes, true
+	a.dumps.changes, a.dumps.loaded, a.dumps.serves = changes, loaded, true
 	a.dumps.mu.Unlock()
 }
 
@@ -150,8 +237,10 @@ func (a *Admin) SavePoints(stop <-chan struct{}) {
 		if a.dumpPath() == "" || !a.savePointReached(time.Now()) {
 			continue
 		}
-		if err := a.snapshot(); err != nil && !errors.Is(err, store.ErrSaving) {
-			a.Warn("save point reached, and nothing saved", "error", err)
+		if a.beginSave(true) {
+			if err := a.save(true); err != nil {
+				a.Warn("Background saving error", "error", err)
+			}
 		}
 	}
 }
@@ -161,7 +250,7 @@ func (a *Admin) savePointReached(now time.Time) bool {
 	a.dumps.mu.Lock()
 	changes -= a.dumps.changes
 	serves := a.dumps.serves
-	failed, since := a.dumps.err != nil && now.Sub(a.dumps.tried) < retrySave, now.Sub(a.lastSaveLocked())
+	failed, since := a.dumps.failing.Load() && now.Sub(a.dumps.tried) <= retrySave, now.Sub(a.lastSaveLocked())
 	a.dumps.mu.Unlock()
 	if changes == 0 || failed || !serves {
 		return false
@@ -181,22 +270,23 @@ func (a *Admin) lastSaveLocked() time.Time {
 	return a.dumps.saved
 }
 
+// AbandonSave has the RDB file that is being written given up, as the process ends:
+// it lacks the last writes. SaveAtEnd must follow.
+func (a *Admin) AbandonSave() { a.dumps.stop.Store(true) }
+
 // SaveAtEnd writes the RDB file when the process ends and no client writes any
 // more, if there are save points and SHUTDOWN didn't say NOSAVE.
 func (a *Admin) SaveAtEnd() error {
+	a.dumps.writing.Lock() // what was given up has cleaned up
+	a.dumps.stop.Store(false)
 	a.dumps.mu.Lock()
 	skip := a.dumps.skip || !a.dumps.serves
 	a.dumps.mu.Unlock()
-	if skip {
+	if skip || a.dumpPath() == "" || len(a.Config.Current().Save) == 0 {
+		a.dumps.writing.Unlock()
 		return nil
 	}
-	path := a.dumpPath()
-	if path == "" || len(a.Config.Current().Save) == 0 {
-		return nil
-	}
-	a.dumps.writing.Lock() // one that is under way lacks the last writes
-	defer a.dumps.writing.Unlock()
-	return a.writeDumpLocked(path)
+	return a.saveFileLocked()
 }
 
 // loadDump puts the file in the place of the data, or with merge beside it.
@@ -211,9 +301,13 @@ func (a *Admin) loadDump(merge bool) error {
 	}
 	defer f.Close()
 	for _, g := range a.Node.Groups() {
-		if err := g.Import(f, merge); err != nil {
+		loaded, err := g.Import(f, merge)
+		if err != nil {
 			return err
 		}
+		a.dumps.mu.Lock()
+		a.dumps.loaded = loaded
+		a.dumps.mu.Unlock()
 	}
 	return nil
 }

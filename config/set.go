@@ -116,9 +116,9 @@ func checkNames(args []string, s *Settings, local bool) ([]assignment, error) {
 }
 
 // ownDirective tells directives that can't be set in Redis either from those that
-// are so only here. A client that sets back all that CONFIG GET * shows knows the
+// are only here. A client that sets back all that CONFIG GET * shows knows the
 // former, but not these.
-func ownDirective(name string) bool { return name == "dir" || strings.HasPrefix(name, "quorate-") }
+func ownDirective(name string) bool { return strings.HasPrefix(name, "quorate-") }
 
 // splitSet cuts the value of a directive with several arguments. Unlike in a
 // file, single spaces separate and quotes mean nothing.

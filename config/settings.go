@@ -55,6 +55,8 @@ type Settings struct {
 	RDBCompression bool
 	RDBChecksum    bool
 
+	StopWritesOnBgsaveError bool
+
 	// Limits on clients.
 	ProtoMaxBulkLen         int64 // bytes
 	ClientQueryBufferLimit  int64 // bytes
@@ -99,6 +101,7 @@ type Settings struct {
 	EnableProtectedConfigs string
 
 	// Quorate's own.
+	DataDir         string   // see DataPath
 	InitialNodes    []string // host:port, client addresses
 	InitialGroups   int64
 	PeerPort        int64 // see EffectivePeerPort
@@ -157,6 +160,27 @@ func (s *Settings) Path(name string) string {
 		return name
 	}
 	return filepath.Join(s.Dir, name)
+}
+
+// DataName is the data directory's name in dir.
+const DataName = "quorate-data"
+
+// DataPath is the directory of the Raft log and its snapshots.
+func (s *Settings) DataPath() string {
+	if s.DataDir == "" {
+		return s.Path(DataName)
+	}
+	return s.Path(s.DataDir)
+}
+
+// keepDataPath leaves the data directory where it was when Dir has moved.
+func (s *Settings) keepDataPath(path string) {
+	switch {
+	case path == s.Path(DataName): // back where it began
+		s.DataDir = ""
+	case path != s.DataPath():
+		s.DataDir = path
+	}
 }
 
 // validate checks what one directive alone cannot.

@@ -121,8 +121,6 @@ var inertTable = []directive{
 		doc: "No effect, see lazyfree-lazy-eviction."},
 
 	// RDB and AOF files, whose place snapshots and the Raft log take.
-	{name: "stop-writes-on-bgsave-error", def: "yes", flags: cosmetic, value: inertBool("stop-writes-on-bgsave-error"),
-		doc: "No effect: a snapshot that fails ends the process."},
 	{name: "rdb-del-sync-files", def: "no", flags: cosmetic, value: inertBool("rdb-del-sync-files"),
 		doc: "No effect: no such files are left."},
 	{name: "rdb-save-incremental-fsync", def: "yes", flags: cosmetic, value: inertBool("rdb-save-incremental-fsync"),

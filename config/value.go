@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // value is how a directive is parsed into a Settings and printed from it.
@@ -208,24 +209,45 @@ func namePart(directive, kind string, at func(*Settings) *string) value {
 	return scalar[string]{at: at, parse: parse, format: asIs, file: Quote}
 }
 
-// directory is an existing directory; it is kept absolute.
-func directory(at func(*Settings) *string) value {
-	parse := func(arg string) (string, error) {
-		path, err := filepath.Abs(arg)
-		if err != nil {
-			return "", err
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			return "", errors.New(osReason(err))
-		}
-		if !info.IsDir() {
-			return "", errors.New("Not a directory")
-		}
-		return path, nil
+// directory is a directory that exists, kept as an absolute path. For CONFIG SET a
+// relative one begins where the old one is, as in Redis, which is there.
+type directory struct{}
+
+func (directory) set(s *Settings, args []string, loading bool) error {
+	if len(args) != 1 {
+		return errArgCount
 	}
-	return scalar[string]{at: at, parse: parse, format: asIs, file: Quote}
+	path := args[0]
+	if !loading && !filepath.IsAbs(path) {
+		path = filepath.Join(s.Dir, path)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err == nil && args[0] == "" {
+		err = syscall.ENOENT // what chdir says
+	}
+	if err != nil {
+		return errors.New(osReason(err))
+	}
+	if !info.IsDir() {
+		return errors.New("Not a directory")
+	}
+	data := ""
+	if !loading {
+		data = s.DataPath()
+	}
+	if s.Dir = path; !loading {
+		s.keepDataPath(data)
+	}
+	return nil
 }
+
+func (directory) get(s *Settings) string { return s.Dir }
+
+func (directory) lines(s *Settings, name string) []string { return []string{name + " " + Quote(s.Dir)} }
 
 // osReason is the operating system's text for err as C programs print it:
 // without operation and path, and with a capital.

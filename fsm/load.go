@@ -12,11 +12,11 @@ import (
 
 // Successor returns a machine that can take m's place with other data: it has
 // m's index, time, slots, thresholds and script cache, and with data m's keys and
-// functions, too. It needs m alone.
+// functions, too, and what is known about the accesses to them. It needs m alone.
 func (m *Machine) Successor(o Options, data bool) (*Machine, error) {
 	var own bytes.Buffer
 	if data {
-		s := m.BeginSnapshot()
+		s := m.BeginUsedSnapshot()
 		defer s.Release()
 		if _, err := s.WriteTo(&own, alone{}); err != nil {
 			return nil, err
@@ -40,41 +40,52 @@ type alone struct{}
 func (alone) Lock()   {}
 func (alone) Unlock() {}
 
+// Loaded counts the keys of a file that was loaded, and those that were left out
+// because they had expired.
+type Loaded struct{ Keys, Expired int64 }
+
 // Load adds the keys and functions of an RDB file, whoever has written it, to a
-// machine that nobody uses yet. What else a file of our own says is ignored: it is
+// machine that nobody uses yet, and makes now (Unix ms) its time. What else a file of our own says is ignored: it is
 // about another machine. So are keys in slots that the group doesn't serve and,
-// as in Redis, those that have expired by now (Unix ms). With merge the file's
+// as in Redis, those that have expired by now. With merge the file's
 // keys and functions take the place of those that are there; else there must be none
 // of the same name. After an error the machine is good for nothing.
-func (m *Machine) Load(r io.Reader, now int64, merge bool) error {
+func (m *Machine) Load(r io.Reader, now int64, merge bool) (n Loaded, err error) {
+	m.now = max(m.now, now)
+	m.setClock()
 	d := rdb.NewDecoder(r)
 	d.Limits = &m.ks.Limits
 	for {
 		rec, err := d.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return n, nil
 		case errors.Is(err, rdb.ErrEmptyKey):
 			continue // an old bug of Redis; it ignores such keys as well
 		case err != nil:
-			return fmt.Errorf("load: %w", err)
+			return n, fmt.Errorf("load: %w", err)
 		}
 		switch rec.Kind {
 		case rdb.FunctionLibrary:
 			if _, err := m.libraries.load(m.interp, string(rec.Text), merge, nil); err != nil {
-				return fmt.Errorf("%w: a function library: %w", ErrSnapshot, err)
+				return n, fmt.Errorf("%w: a function library: %w", ErrSnapshot, err)
 			}
 		case rdb.KeyValue:
 			slot := hashslot.Of(rec.Key)
-			if rec.ExpireAt != 0 && rec.ExpireAt <= now || !m.serves(int(slot)) {
+			if !m.serves(int(slot)) {
+				continue
+			}
+			if rec.ExpireAt != 0 && rec.ExpireAt <= now {
+				n.Expired++
 				continue
 			}
 			if merge && rec.DB < m.ks.Databases() {
 				m.ks.Delete(rec.DB, slot, rec.Key)
 			}
 			if err := m.restoreKey(&rec); err != nil {
-				return err
+				return n, err
 			}
+			n.Keys++
 		}
 	}
 }

@@ -85,6 +85,9 @@ const StartupMemory = 1 << 20
 // have applied the same entries agree on it.
 func (m *Machine) Used() int64 { return StartupMemory + m.ks.Used() }
 
+// maxClock is where the clock in seconds begins anew.
+const maxClock = 1<<24 - 1
+
 // seen is what a command leaves behind at the keys that it looks up. It is part
 // of every call, so it is small.
 type seen struct {
@@ -96,7 +99,7 @@ func seenAt(now int64, l *MemoryLimit) seen {
 	if l.Policy.lfu() {
 		return seen{uint32(now/60000) & 0xffff, true}
 	}
-	return seen{uint32(now/1000) & (1<<24 - 1), false}
+	return seen{uint32(now/1000) & maxClock, false}
 }
 
 // lfuInit is the counter of a key that is new, so that it isn't the first to go.
@@ -151,21 +154,26 @@ func (l *MemoryLimit) frequency(word, minute uint32) uint32 {
 }
 
 // idle returns the seconds since the last access of an access word.
-func idle(word, clock uint32) int64 { return int64((clock - word) & (1<<24 - 1)) }
+func idle(word, clock uint32) int64 { return int64((clock - word) & maxClock) }
 
 // accessed sets what is known about the accesses to a key, for RESTORE: with an
 // LRU policy the seconds since the last one, with an LFU policy the counter.
 // A negative number is none. Redis 7.0's objectSetLRUOrLFU.
 func (c *WriteCall) accessed(key []byte, idleSeconds, frequency int64) {
-	e := c.peek(key)
+	if e := c.peek(key); e != nil {
+		c.seen.put(e, idleSeconds, frequency)
+	}
+}
+
+// put is accessed for an entry.
+func (s seen) put(e *keyspace.Entry, idleSeconds, frequency int64) {
 	switch {
-	case e == nil:
-	case c.seen.counts:
+	case s.counts:
 		if frequency >= 0 {
-			e.SetAccess(c.seen.clock<<8 | uint32(min(frequency, 255)))
+			e.SetAccess(s.clock<<8 | uint32(min(frequency, 255)))
 		}
 	case idleSeconds >= 0:
-		e.SetAccess(c.seen.clock - uint32(min(idleSeconds, 1<<24-1)))
+		e.SetAccess(s.clock - uint32(min(idleSeconds, maxClock)))
 	}
 }
 

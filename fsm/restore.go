@@ -67,7 +67,7 @@ func Restore(r io.Reader, o Options) (*Machine, error) {
 
 func (m *Machine) restoreKey(rec *rdb.Record) error {
 	if rec.DB >= m.ks.Databases() {
-		return fmt.Errorf("%w: database %d of %d", ErrSnapshot, rec.DB, m.ks.Databases())
+		return fmt.Errorf("%w: Data file was created with a Redis server configured to handle more than %d databases", ErrSnapshot, m.ks.Databases())
 	}
 	slot := hashslot.Of(rec.Key)
 	if m.ks.DB(rec.DB).Find(slot, rec.Key) != nil {
@@ -75,6 +75,7 @@ func (m *Machine) restoreKey(rec *rdb.Record) error {
 	}
 	m.ks.Set(rec.DB, slot, rec.Key, rec.Value, false)
 	m.ks.Settle()
+	m.seen.put(m.ks.DB(rec.DB).Find(slot, rec.Key), rec.Idle, rec.Freq)
 	if rec.ExpireAt != 0 {
 		m.ks.SetExpire(rec.DB, slot, rec.Key, rec.ExpireAt)
 	}

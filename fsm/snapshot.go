@@ -35,19 +35,40 @@ type Snapshot struct {
 
 	functions []string // code of the libraries
 
-	dbs     []*keyspace.DB
-	walker  rdb.Encoder
-	applier rdb.Encoder
-	next    int               // slots below it are written or in the walker's hands
-	pending map[uint16][]byte // slots the applier has saved
-	remove  func()
+	dbs      []*keyspace.DB
+	walker   rdb.Encoder
+	applier  rdb.Encoder
+	next     int               // slots below it are written or in the walker's hands
+	pending  map[uint16][]byte // slots the applier has saved
+	selected int               // database at the end of what the walker has written; -1: none
+	usage    func(*keyspace.Entry) rdb.Usage
+	remove   func()
+
+	// For a file for others.
+	file  File
+	used  int64 // bytes of memory
+	sizes []dbSize
 }
 
 // BeginSnapshot opens a snapshot of the state as it is now. It needs the
 // machine alone and takes a moment that doesn't depend on the amount of data.
 // Release must follow. Several snapshots can be open.
 func (m *Machine) BeginSnapshot() *Snapshot {
-	s := &Snapshot{head: m.snapshotHead(), origin: m.origin(), functions: m.libraries.codes(), pending: map[uint16][]byte{}}
+	s := m.openSnapshot()
+	s.head = m.snapshotHead()
+	return s
+}
+
+// BeginUsedSnapshot is BeginSnapshot for a snapshot that tells how keys were used,
+// too. Replicas don't agree on that: it may not become the snapshot of one of several.
+func (m *Machine) BeginUsedSnapshot() *Snapshot {
+	s := m.BeginSnapshot()
+	s.usage = m.usageAt(m.now, true)
+	return s
+}
+
+func (m *Machine) openSnapshot() *Snapshot {
+	s := &Snapshot{functions: m.libraries.codes(), pending: map[uint16][]byte{}, selected: -1, origin: m.origin()}
 	for i := range m.ks.Databases() {
 		s.dbs = append(s.dbs, m.ks.DB(i))
 	}
@@ -102,46 +123,6 @@ type SnapshotPart struct {
 	Lock sync.Locker
 }
 
-// Content says what is left out of the file that WriteSnapshots writes, and what
-// it says about itself.
-type Content struct {
-	NoKeys, NoFunctions bool
-	Origin              string // Origin.Text; "": nothing
-}
-
-// WriteSnapshots writes the snapshots of several groups, which share no key, as
-// one RDB file for a server that isn't a replica of them. It runs beside the
-// machines, like WriteTo; if it fails, what is left to do is Release.
-func WriteSnapshots(w io.Writer, parts []SnapshotPart, c Content) error {
-	var e rdb.Encoder
-	e.Header()
-	e.Aux("redis-ver", "7.0.15")
-	e.Aux("redis-bits", strconv.Itoa(strconv.IntSize))
-	if c.Origin != "" {
-		e.Aux(AuxOrigin, c.Origin)
-	}
-	written := map[string]bool{}
-	for _, p := range parts {
-		for _, code := range p.functions {
-			if !written[code] && !c.NoFunctions {
-				written[code] = true
-				e.Function(code)
-			}
-		}
-	}
-	out := rdb.NewWriter(w)
-	_, err := out.Write(e.Bytes())
-	for _, p := range parts {
-		if err == nil && !c.NoKeys {
-			err = p.writeSlots(out, p.Lock)
-		}
-	}
-	if err == nil {
-		err = out.Finish()
-	}
-	return err
-}
-
 // writeSlots writes the keys.
 func (s *Snapshot) writeSlots(out *rdb.Writer, rlock sync.Locker) (err error) {
 	for more := true; more && err == nil; {
@@ -165,9 +146,11 @@ func (s *Snapshot) collect() (saved []byte, more bool) {
 		s.next++
 		if b, ok := s.pending[slot]; ok {
 			delete(s.pending, slot)
+			s.file.Progress.copied(-len(b))
+			s.selected = -1
 			return b, s.next < hashslot.Count
 		}
-		s.encode(&s.walker, slot)
+		s.selected = s.encode(&s.walker, slot, s.selected)
 	}
 	return nil, s.next < hashslot.Count
 }
@@ -180,24 +163,37 @@ func (s *Snapshot) save(slot uint16) {
 	if _, twice := s.pending[slot]; twice {
 		return
 	}
-	s.encode(&s.applier, slot)
+	s.encode(&s.applier, slot, -1)
 	s.pending[slot] = s.applier.Take()
+	s.file.Progress.copied(len(s.pending[slot]))
 }
 
 // encode serialises one slot of all databases, the keys in their order in
-// memory: added in this order they come to lie in it again.
-func (s *Snapshot) encode(e *rdb.Encoder, slot uint16) {
+// memory: added in this order they come to lie in it again. It returns which
+// database is selected behind it, -1 for none.
+func (s *Snapshot) encode(e *rdb.Encoder, slot uint16, selected int) int {
 	for n, db := range s.dbs {
 		keys := db.Slot(slot)
 		if keys.Len() == 0 {
 			continue
 		}
-		e.SelectDB(n)
+		// Whether the applier has saved a slot must not show in a snapshot.
+		if n != selected || !e.LikeRedis {
+			e.SelectDB(n)
+			selected = n
+		}
 		for i := range keys.Len() {
-			k := keys.At(i)
-			e.Key(k.Key(), k.ExpireAt(), &k.Value)
+			k, u := keys.At(i), rdb.Unknown
+			if s.usage != nil {
+				u = s.usage(k)
+			}
+			if s.file.Progress != nil {
+				s.file.Progress.Keys.Add(1)
+			}
+			e.UsedKey(k.Key(), k.ExpireAt(), u, &k.Value)
 		}
 	}
+	return selected
 }
 
 // Names of the auxiliary fields that carry the machine's own state. Redis

@@ -16,27 +16,27 @@ import (
 //
 // It lies on the disk and not in memory because whoever reads it may be slow: for
 // as long as a snapshot is open, what is written costs memory.
-func (n *Node) Follow(c fsm.Content, begin func(g *store.Group)) (file io.ReadCloser, size int64, err error) {
-	parts, done, err := n.follow(begin)
+func (n *Node) Follow(file fsm.File, begin func(g *store.Group)) (r io.ReadCloser, size int64, err error) {
+	parts, done, err := n.follow(file, begin)
 	defer done()
 	if err != nil {
 		return nil, 0, err
 	}
-	return n.snapshotFile(parts, c)
+	return n.snapshotFile(parts, "")
 }
 
 // WriteState is Follow for who reads fast: it writes the file to w.
-func (n *Node) WriteState(w io.Writer, c fsm.Content, begin func(g *store.Group)) error {
-	parts, done, err := n.follow(begin)
+func (n *Node) WriteState(w io.Writer, file fsm.File, begin func(g *store.Group)) error {
+	parts, done, err := n.follow(file, begin)
 	defer done()
 	if err != nil {
 		return err
 	}
-	return fsm.WriteSnapshots(w, parts, c)
+	return fsm.WriteFile(w, parts, "")
 }
 
 // follow opens snapshots of the groups that this node leads; done closes them.
-func (n *Node) follow(begin func(g *store.Group)) (parts []fsm.SnapshotPart, done func(), err error) {
+func (n *Node) follow(file fsm.File, begin func(g *store.Group)) (parts []fsm.SnapshotPart, done func(), err error) {
 	var opened []func()
 	done = func() {
 		for _, d := range opened {
@@ -44,7 +44,7 @@ func (n *Node) follow(begin func(g *store.Group)) (parts []fsm.SnapshotPart, don
 		}
 	}
 	for _, g := range n.Led() {
-		part, d, err := g.Follow(func() { begin(g) })
+		part, d, err := g.Follow(file, func() { begin(g) })
 		if err != nil {
 			return nil, done, err
 		}
@@ -62,7 +62,7 @@ func (n *Node) Backup(slot int) (file io.ReadCloser, size int64, redirect string
 		return nil, 0, redirect, nil
 	}
 	var term uint64
-	part, done, err := g.Follow(func() { term = g.Serving() })
+	part, done, err := g.Follow(fsm.File{}, func() { term = g.Serving() })
 	if errors.Is(err, store.ErrNotLeader) || errors.Is(err, store.ErrNoQuorum) {
 		return nil, 0, n.Redirect(slot), nil
 	}
@@ -75,12 +75,12 @@ func (n *Node) Backup(slot int) (file io.ReadCloser, size int64, redirect string
 	}
 	o := part.Origin()
 	o.Group, o.Term = g.ID(), term
-	file, size, err = n.snapshotFile([]fsm.SnapshotPart{part}, fsm.Content{Origin: o.Text()})
+	file, size, err = n.snapshotFile([]fsm.SnapshotPart{part}, o.Text())
 	return file, size, "", err
 }
 
 // snapshotFile writes snapshots as one RDB file without a name.
-func (n *Node) snapshotFile(parts []fsm.SnapshotPart, c fsm.Content) (file io.ReadCloser, size int64, err error) {
+func (n *Node) snapshotFile(parts []fsm.SnapshotPart, origin string) (file io.ReadCloser, size int64, err error) {
 	f, err := os.CreateTemp(n.opt.Dir, "sync-*.rdb")
 	if err != nil {
 		return nil, 0, err
@@ -93,7 +93,7 @@ func (n *Node) snapshotFile(parts []fsm.SnapshotPart, c fsm.Content) (file io.Re
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, 0, err
 	}
-	if err := fsm.WriteSnapshots(f, parts, c); err != nil {
+	if err := fsm.WriteFile(f, parts, origin); err != nil {
 		return nil, 0, err
 	}
 	if size, err = f.Seek(0, io.SeekCurrent); err != nil {

@@ -14,11 +14,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/slots"
 )
 
 // DataDir is the name of a node's data directory, below the server's dir.
-const DataDir = "quorate-data"
+const DataDir = config.DataName
 
 // identity is what a node must never lose or share: it is written before it is
 // used and read at every start.

@@ -90,6 +90,7 @@ type Node struct {
 	self   slots.Node
 	groups map[uint32]*store.Group // replicas of data groups on this node
 	closed bool
+	loaded fsm.Loaded // from the RDB file that a node in plain mode began with
 
 	// For reading without the lock.
 	control atomic.Pointer[store.Replica]           // nil until this node belongs to a cluster

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/store"
 )
 
@@ -35,4 +36,11 @@ func (aloneTransport) SetHeartbeats(func(uint64, raft.ServerID) (uint64, bool)) 
 // AskStatus implements store.Transport.
 func (aloneTransport) AskStatus(_ raft.ServerID, _ raft.ServerAddress, _ time.Duration, answer func(store.Status, error)) {
 	answer(store.Status{}, store.ErrNoQuorum)
+}
+
+// Loaded returns what the RDB file had that the node began with, if it did.
+func (n *Node) Loaded() fsm.Loaded {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.loaded
 }

@@ -54,7 +54,7 @@ func (n *Node) seed(files *store.Files, members []raft.Server, o fsm.Options) er
 	case err != nil:
 		return fmt.Errorf("load %s, as there is no other data: %w", name, err)
 	case used:
-		n.log.Info("began with files of another server", "files", name, "took", time.Since(start))
+		n.log.Info("began with files of another server", "files", name, "keys", n.loaded.Keys, "expired", n.loaded.Expired, "took", time.Since(start))
 	default:
 		n.log.Info("files not loaded: there is data already", "files", name)
 	}
@@ -66,7 +66,8 @@ func (n *Node) seedRDB(m *fsm.Machine) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(m.Load(f, time.Now().UnixMilli(), false), f.Close())
+	n.loaded, err = m.Load(f, time.Now().UnixMilli(), false)
+	return errors.Join(err, f.Close())
 }
 
 func (n *Node) seedAOF(m *fsm.Machine, files *aof.Manifest) error {
@@ -91,7 +92,8 @@ func (l *loader) RDB(r io.Reader) error {
 	if l.err != nil {
 		return l.err
 	}
-	return l.m.Load(r, 0, false)
+	_, err := l.m.Load(r, 0, false)
+	return err
 }
 
 // Command implements aof.Loader.

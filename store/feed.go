@@ -46,19 +46,20 @@ func (g *Group) lost() {
 	}
 }
 
-// Follow opens a snapshot with all that was acknowledged so far, and calls begin
+// Follow opens a snapshot for a file with all that was acknowledged so far, and calls begin
 // at its moment: what is applied later is an effect for those who follow. done
 // must be called when the snapshot was written or isn't wanted any more.
-func (g *Group) Follow(begin func()) (part fsm.SnapshotPart, done func(), err error) {
+func (g *Group) Follow(file fsm.File, begin func()) (part fsm.SnapshotPart, done func(), err error) {
 	if err := g.Confirm(); err != nil {
 		return part, nil, err
 	}
+	file.Now = g.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.broken || g.Serving() == 0 {
 		return part, nil, ErrNotLeader
 	}
-	s := g.machine.BeginSnapshot()
+	s := g.machine.BeginFile(file)
 	begin()
 	return fsm.SnapshotPart{Snapshot: s, Lock: g.mu.RLocker()}, func() {
 		g.mu.Lock()

@@ -20,27 +20,27 @@ import (
 // Only a group of one takes a file. The library puts it in force at the leader
 // before it asks the others: a leader that was being deposed would differ from
 // them for ever.
-func (g *Group) Import(file io.Reader, merge bool) error {
+func (g *Group) Import(file io.Reader, merge bool) (n fsm.Loaded, err error) {
 	if g.Serving() == 0 {
-		return ErrNotLeader
+		return n, ErrNotLeader
 	}
 	if c := g.raft.GetConfiguration(); c.Error() != nil || len(c.Configuration().Servers) != 1 {
-		return ErrNotAlone
+		return n, ErrNotAlone
 	}
 	g.mu.Lock()
 	if g.broken {
 		g.mu.Unlock()
-		return ErrNotLeader
+		return n, ErrNotLeader
 	}
 	next, err := g.machine.Successor(g.opt.Machine, merge)
 	g.mu.Unlock()
 	if err != nil {
-		return err
+		return n, err
 	}
-	if err := next.Load(file, g.now(), merge); err != nil {
-		return err
+	if n, err = next.Load(file, g.now(), merge); err != nil {
+		return n, err
 	}
-	return withSnapshot(next, func(size int64, r io.Reader) error {
+	return n, withSnapshot(next, func(size int64, r io.Reader) error {
 		return g.raft.Restore(&raft.SnapshotMeta{Version: raft.SnapshotVersionMax, Size: size}, r, 0)
 	})
 }
@@ -48,22 +48,23 @@ func (g *Group) Import(file io.Reader, merge bool) error {
 // ErrNotAlone is returned where only a group of one replica can do something.
 var ErrNotAlone = errors.New("the group has several replicas")
 
-// Export writes the group's state as an RDB file, as it is when the call begins.
-// Others go on meanwhile. It returns the number of bytes.
-func (g *Group) Export(w io.Writer) (int64, error) {
+// Export writes the group's state as an RDB file for others, as it is when the call
+// begins; file.Now is the group's to set. Others go on meanwhile.
+func (g *Group) Export(w io.Writer, file fsm.File) error {
+	file.Now = g.now()
 	g.mu.Lock()
 	if g.broken {
 		g.mu.Unlock()
-		return 0, errors.New("the group is being rebuilt")
+		return errors.New("the group is being rebuilt")
 	}
-	s := g.machine.BeginSnapshot()
+	s := g.machine.BeginFile(file)
 	g.mu.Unlock()
 	defer func() {
 		g.mu.Lock()
 		s.Release()
 		g.mu.Unlock()
 	}()
-	return s.WriteTo(w, g.mu.RLocker())
+	return fsm.WriteFile(w, []fsm.SnapshotPart{{Snapshot: s, Lock: g.mu.RLocker()}}, "")
 }
 
 // Seed makes what fill puts into a machine the first state of a replica that has none,
@@ -100,13 +101,13 @@ func (f *Files) Seed(fill func(*fsm.Machine) error, members []raft.Server, o fsm
 // withSnapshot hands on a machine's state as a snapshot and its size, which the
 // library wants to know before it reads.
 func withSnapshot(m *fsm.Machine, use func(size int64, r io.Reader) error) error {
-	s := m.BeginSnapshot()
+	s := m.BeginUsedSnapshot()
 	size, err := s.WriteTo(io.Discard, nobody{})
 	s.Release()
 	if err != nil {
 		return fmt.Errorf("measure the snapshot: %w", err)
 	}
-	s = m.BeginSnapshot()
+	s = m.BeginUsedSnapshot()
 	r, w := io.Pipe()
 	written := make(chan struct{})
 	// Ends with the snapshot, or when the reader is closed below.

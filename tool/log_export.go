@@ -193,11 +193,11 @@ func (e *export) write(ctx context.Context, to aof.Dir) error {
 func (e *export) writeBase(w io.Writer) error {
 	var parts []fsm.SnapshotPart
 	for _, p := range e.parts {
-		s := p.machine.BeginSnapshot()
+		s := p.machine.BeginFile(fsm.File{Now: p.machine.Now(), AOFBase: true})
 		defer s.Release()
 		parts = append(parts, fsm.SnapshotPart{Snapshot: s, Lock: &sync.Mutex{}})
 	}
-	return fsm.WriteSnapshots(w, parts, fsm.Content{})
+	return fsm.WriteFile(w, parts, "")
 }
 
 // writeEffects applies the entries and writes what they do.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/node"
 )
 
@@ -27,7 +28,7 @@ var logMigrate = Command{
 		}
 		data := *dir
 		if _, err := os.Stat(filepath.Join(data, "node.json")); errors.Is(err, os.ErrNotExist) {
-			data = filepath.Join(data, node.DataDir)
+			data = filepath.Join(data, config.DataName)
 		}
 		if err := node.MigrateLog(ctx, data, *to, progress); err != nil {
 			return fmt.Errorf("quorate log migrate: %w", err)

@@ -183,7 +183,7 @@ func ReplConf(s *Session, args [][]byte) {
 // rdbWish is what a session wants to get, instead of everything.
 type rdbWish struct {
 	alone   bool // the file, without the stream
-	content fsm.Content
+	content fsm.File
 	backup  bool   // one group's file with its origin, without the stream
 	slot    uint16 // of that group
 }
@@ -191,7 +191,7 @@ type rdbWish struct {
 // filterRDB leaves out of the file what the words don't name: nothing if there
 // are none.
 func (s *Session) filterRDB(words []byte) (problem string) {
-	content := fsm.Content{}
+	content := fsm.File{}
 	fields := bytes.Fields(words)
 	content.NoKeys, content.NoFunctions = len(fields) > 0, len(fields) > 0
 	for _, word := range fields {

@@ -15,7 +15,7 @@ type Source interface {
 	// Follow returns the state of all groups that this node leads as an RDB
 	// file with so much in it, and its size. It calls begin for each at the moment whose state that
 	// is: what a group does later comes through Server.Effects.
-	Follow(c fsm.Content, begin func(g Group)) (rdb io.ReadCloser, size int64, err error)
+	Follow(c fsm.File, begin func(g Group)) (rdb io.ReadCloser, size int64, err error)
 	// Backup returns the state of the group that serves a slot as an RDB file, and
 	// its size, or the error reply of a node that doesn't lead that group.
 	Backup(slot int) (rdb io.ReadCloser, size int64, redirect string, err error)

@@ -14,10 +14,10 @@ import (
 type fakeSource struct {
 	router  *slotRouter
 	between func()
-	content fsm.Content
+	content fsm.File
 }
 
-func (s *fakeSource) Follow(c fsm.Content, begin func(Group)) (io.ReadCloser, int64, error) {
+func (s *fakeSource) Follow(c fsm.File, begin func(Group)) (io.ReadCloser, int64, error) {
 	s.content = c
 	for _, g := range s.router.Led() {
 		begin(g)
@@ -61,7 +61,7 @@ func TestReplConf(t *testing.T) {
 	c.do("replconf rdb-filter-only functions", "+OK\r\n")
 	c.do("replconf rdb-only 1", "+OK\r\n")
 	c.do("sync", "$8\r\nthe-file")
-	if want := (fsm.Content{NoKeys: true}); source.content != want {
+	if want := (fsm.File{NoKeys: true}); source.content != want {
 		t.Errorf("the file was wanted with %+v", source.content)
 	}
 	c.do("ping", "+PONG\r\n") // it follows nothing

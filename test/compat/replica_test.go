@@ -164,7 +164,7 @@ func differing(t *testing.T, source, replica *wire.Conn, steps []Step) string {
 		slices.Sort(keys)
 		for _, k := range slices.Compact(keys) {
 			digest := func(c *wire.Conn) string {
-				value, err := c.Do("DEBUG", "DIGEST-VALUE", k) // whose types of reply differ
+				value, err := c.Do("DEBUG", "DIGEST-VALUE", k)
 				if err != nil || len(value.Elems) != 1 {
 					t.Fatalf("DEBUG DIGEST-VALUE %s: %s %v", k, value.Raw, err)
 				}
