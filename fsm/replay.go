@@ -3,6 +3,8 @@ package fsm
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/quorate/quorate/fsm/keyspace"
 )
 
 // Replay runs the commands of an append-only file on a machine that nobody uses yet.
@@ -90,4 +92,17 @@ func (r *Replay) End() (unfinished bool, err error) {
 	unfinished = r.open
 	r.tx, r.open = nil, false
 	return unfinished, r.flush()
+}
+
+// Done follows the End of the last file: the time is now, and, as in Redis, every
+// key was used at it.
+func (r *Replay) Done() {
+	m := r.m
+	m.now = max(m.now, r.now)
+	m.setClock()
+	for i := range m.ks.Databases() {
+		for cursor, more := uint64(0), true; more; more = cursor != 0 {
+			cursor = m.ks.DB(i).Scan(cursor, 1000, func(e *keyspace.Entry) { e.SetAccess(m.ks.Fresh) })
+		}
+	}
 }

@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/quorate/quorate/aof"
+	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/resp"
+	"github.com/quorate/quorate/slots/hashslot"
 )
 
 // replay runs what an append-only file says, up to what is no command.
@@ -126,4 +128,31 @@ func FuzzReplay(f *testing.F) {
 			t.Fatalf("%v", err)
 		}
 	})
+}
+
+// TestReplayTime: keys of append-only files were used when they were loaded.
+func TestReplayTime(t *testing.T) {
+	const now = 1_800_000_000_000
+	m := New(Options{Databases: 2})
+	r := NewReplay(m, now)
+	if err := r.Command([][]byte{[]byte("SELECT"), []byte("1")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Command([][]byte{[]byte("SET"), []byte("k"), []byte("v")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.End(); err != nil {
+		t.Fatal(err)
+	}
+	key := func() *keyspace.Entry { return m.ks.DB(1).Find(hashslot.Of([]byte("k")), []byte("k")) }
+	if before := idle(key().Access(), m.seen.clock); before != 0 {
+		t.Fatalf("idle for %d s on the machine's own clock", before)
+	}
+	r.Done()
+	if m.now != now {
+		t.Errorf("the time is %d", m.now)
+	}
+	if got := idle(key().Access(), seenAt(now+5000, m.memory.Load()).clock); got != 5 {
+		t.Errorf("idle for %d s after 5", got)
+	}
 }

@@ -76,6 +76,9 @@ func (n *Node) seedAOF(m *fsm.Machine, files *aof.Manifest) error {
 	if err == nil {
 		err = l.err
 	}
+	if err == nil {
+		l.replay.Done()
+	}
 	return err
 }
 
