@@ -3,6 +3,8 @@
 //	go run ./test/bench [-cells ...] [-targets ...] [-seconds N] [-rounds N] [-json]
 //	go run ./test/bench -memory
 //	go run ./test/bench -families
+//	go run ./test/bench -restart [-restart-keys N,N]
+//	go run ./test/bench -stall [-stall-keys N] [-stall-rate N] [-seconds N]
 //
 // All targets run during the whole measurement; each round visits every cell
 // and every target in a rotating order, and the medians over the rounds are
@@ -21,6 +23,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -29,18 +32,23 @@ import (
 )
 
 type options struct {
-	cells      []cell
-	targets    []target
-	warmup     time.Duration
-	window     time.Duration
-	rounds     int
-	dir        string
-	portBase   int
-	json       bool
-	memory     bool
-	memoryKeys int
-	families   bool
-	only       string
+	cells       []cell
+	targets     []target
+	warmup      time.Duration
+	window      time.Duration
+	rounds      int
+	dir         string
+	portBase    int
+	json        bool
+	memory      bool
+	memoryKeys  int
+	families    bool
+	only        string
+	restart     bool
+	restartKeys []int
+	stall       bool
+	stallKeys   int
+	stallRate   int
 }
 
 func main() {
@@ -71,6 +79,12 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	if o.families {
 		return runFamilies(ctx, o, o.only, out, progress)
 	}
+	if o.stall {
+		return runStall(ctx, o, out, progress)
+	}
+	if o.restart {
+		return runRestart(ctx, o, out, progress)
+	}
 	if o.memory {
 		return runMemory(ctx, o, f, out, progress)
 	}
@@ -99,18 +113,31 @@ func parseFlags(args []string, usage io.Writer) (options, error) {
 	families := fs.Bool("families", false, "measure commands of every family on one node without persistence")
 	only := fs.String("only", "", "with -families: those whose family or command contains one of these words, separated by |; with -memory: shapes whose name contains this")
 	memoryKeys := fs.Int("memory-keys", 1_000_000, "the size of a shape with -memory; a list has ten times as many elements")
+	restart := fs.Bool("restart", false, "measure how long a start with data takes instead of speed")
+	restartKeys := fs.String("restart-keys", "1000000", "with -restart: comma-separated numbers of keys")
+	stall := fs.Bool("stall", false, "measure what a snapshot does to the latency of writes instead of speed")
+	stallKeys := fs.Int("stall-keys", 1_000_000, "with -stall: keys that are there")
+	stallRate := fs.Int("stall-rate", 5000, "with -stall: writes a second")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
 	}
 	o := options{window: time.Duration(*seconds * float64(time.Second)), rounds: *rounds, dir: *dir,
 		portBase: *portBase, json: *asJSON, memory: *memory, memoryKeys: *memoryKeys,
-		families: *families, only: *only}
+		families: *families, only: *only, restart: *restart,
+		stall: *stall, stallKeys: *stallKeys, stallRate: *stallRate}
+	for text := range strings.SplitSeq(*restartKeys, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return o, fmt.Errorf("-restart-keys: %q is no number of keys", text)
+		}
+		o.restartKeys = append(o.restartKeys, n)
+	}
 	o.warmup = min(500*time.Millisecond, o.window/2)
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	if o.window <= 0 || o.rounds < 1 || o.memoryKeys < 1 {
-		return o, errors.New("-seconds, -rounds and -memory-keys must be positive")
+	if o.window <= 0 || o.rounds < 1 || o.memoryKeys < 1 || o.stallKeys < 1 || o.stallRate < 1 {
+		return o, errors.New("-seconds, -rounds, -memory-keys, -stall-keys and -stall-rate must be positive")
 	}
 	for name := range strings.SplitSeq(*cells, ",") {
 		c, err := parseCell(name)
