@@ -150,7 +150,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	adm.Busy = busyWith(running, cfg)
 	clients = transport.New(transport.Options{Router: router{n}, Table: table, Users: users,
 		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(), Busy: adm.Busy, NotSaved: adm.NotSaved,
-		Spread: n.Spread, Serves: n.Serves, Source: source{n, cfg}, ReplID: adm.RunID, Logger: log.Named("clients")})
+		Spread: n.Spread, Serves: n.Serves, Loading: loading(n), Source: source{n, cfg}, ReplID: adm.RunID, Logger: log.Named("clients")})
 	adm.FollowUsers(clients)
 	putLimitsInForce(cfg, n)
 	syncAsConfigured(cfg, n)
@@ -170,7 +170,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	// Owned by serve. Stops when stopSampling closes; serve waits.
 	go func() {
 		defer wg.Done()
-		returnMemory(stopSampling)
+		returnMemory(n, stopSampling)
 	}()
 	wg.Add(1)
 	// Owned by serve. Stops when stopSampling closes; serve waits.
@@ -179,13 +179,16 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		adm.SavePoints(stopSampling)
 	}()
 	pages, err := servePages(&wg, adm, figures, s, log)
+	entrance.begin(clients, &wg)
+	moveDoors(cfg, entrance)
+	if err == nil {
+		_, err = n.Opened(ctx)
+	}
 	if err == nil && n.Ready(ctx) {
 		err = keepAppendOnly(cfg, adm.AOF, log)
 	}
 	if err == nil && ctx.Err() == nil {
 		adm.Served()
-		entrance.begin(clients, &wg)
-		moveDoors(cfg, entrance)
 		log.Info("ready to accept connections", "version", version, "port", s.Port, "mode", mode(s), "node", n.ID(), "pid", os.Getpid())
 		<-ctx.Done()
 		log.Info("stopping: handing leadership over")

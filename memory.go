@@ -17,12 +17,56 @@ import (
 // breaks keeps its room.
 const quietSeconds = 20
 
+// loadingPercent is how much garbage may gather while a file is loaded, against the data:
+// nearly all that is allocated then is data, so the collector would look through all of
+// it again and again to find nothing.
+const loadingPercent = 400
+
+// loader tells what a node is loading.
+type loader interface {
+	Loading() bool      // anything
+	LoadingFiles() bool // a file, and not the log behind it
+}
+
+// easeLoading lets the collector rest while files are loaded, until stop closes. What
+// comes out of the log afterwards is garbage in large part, beside data that grows too fast for
+// the rule below.
+func easeLoading(l loader, stop <-chan struct{}) {
+	if !tuned() {
+		return
+	}
+	t := time.NewTicker(5 * time.Millisecond)
+	defer t.Stop()
+	for percent := 0; l.Loading(); {
+		want := 100
+		if l.LoadingFiles() {
+			want = loadingPercent
+		}
+		if want != percent {
+			debug.SetGCPercent(want)
+			percent = want
+		}
+		select {
+		case <-stop:
+			return
+		case <-t.C:
+		}
+	}
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(samples)
+	debug.SetGCPercent(collectAt(samples[0].Value.Uint64()))
+}
+
+// tuned reports whether it is up to this process when it collects garbage.
+func tuned() bool { return os.Getenv("GOGC") == "" }
+
 // returnMemory looks once a second until stop closes.
-func returnMemory(stop <-chan struct{}) {
+func returnMemory(l loader, stop <-chan struct{}) {
+	easeLoading(l, stop)
 	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"},
 		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	h := heapWatch{patience: quietSeconds}
-	tune, percent := os.Getenv("GOGC") == "", 100
+	tune, percent := tuned(), 0
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {

@@ -298,6 +298,16 @@ func (r router) Led() []transport.Group {
 	return out
 }
 
+// loading adapts a node to what sessions ask while it loads.
+func loading(n *node.Node) func(slot int) bool {
+	return func(slot int) bool {
+		if slot < 0 {
+			return n.Loading()
+		}
+		return n.LoadingSlot(slot)
+	}
+}
+
 // source adapts a node to what sessions that follow it need.
 type source struct {
 	n   *node.Node

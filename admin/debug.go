@@ -29,6 +29,10 @@ func (a *Admin) debug(s *transport.Session, args [][]byte) {
 			"otherwise you need to set this option in the configuration file, and then restart the server.")
 		return
 	}
+	if a.Node.Loading() && (word(args[1], "RELOAD") || word(args[1], "LOADAOF") || word(args[1], "POPULATE")) {
+		s.Error("LOADING Redis is loading the dataset in memory")
+		return
+	}
 	switch sub := args[1]; {
 	case word(sub, "SLEEP") && len(args) == 3:
 		debugSleep(s, args[2])

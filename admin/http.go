@@ -28,8 +28,11 @@ func (a *Admin) health(w http.ResponseWriter, _ *http.Request) {
 		if _, served := a.Node.Map().Assigned(); served != hashslot.Count {
 			reason = fmt.Sprintf("%d of %d slots are served", served, hashslot.Count)
 		}
-	} else if a.Node.Led()[0].Serving() == 0 {
+	} else if !a.Node.Loading() && a.Node.Led()[0].Serving() == 0 {
 		reason = "the group has not elected its leader yet"
+	}
+	if a.Node.Loading() {
+		reason = "the data is being loaded"
 	}
 	if d := a.Node.Disk(); d != nil && d.Full() {
 		reason = "the disk is full: writes are refused"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/node"
 	"github.com/quorate/quorate/transport"
 )
 
@@ -143,10 +144,17 @@ func infoPersistence(a *Admin, _ *transport.Session, f *fields) {
 		}
 		bytes += p.LogBytes
 	}
-	f.add("loading", 0)
+	loading := 0
+	if a.Node.Loading() {
+		loading = 1
+	}
+	f.add("loading", loading)
 	f.add("async_loading", 0)
 	a.infoRDB(f)
 	infoAppendOnly(a, f, saving, status, bytes)
+	if loading == 1 {
+		infoLoading(a.Node.Progress(), f)
+	}
 	f.add("quorate_fsync_policy", a.Config.Current().AppendFsync)
 }
 
@@ -184,6 +192,26 @@ func infoAppendOnly(a *Admin, f *fields, saving int, status string, logBytes int
 		f.add("aof_delayed_fsync", 0)
 	}
 	f.add("quorate_log_bytes", logBytes)
+}
+
+// infoLoading is what INFO says while data is loaded, with Redis's estimates.
+func infoLoading(p node.Progress, f *fields) {
+	elapsed := time.Now().Unix() - p.Since.Unix()
+	percent, eta, left := 0.0, int64(1), int64(1)
+	if p.Total > 0 {
+		percent, left = 100*float64(p.Done)/float64(p.Total), p.Total-p.Done
+	} else if p.UsedMemory > 0 {
+		percent, left = min(100*float64(p.Done)/float64(p.UsedMemory), 99.99), max(p.UsedMemory-p.Done, 1)
+	}
+	if elapsed > 0 {
+		eta = elapsed * left / (p.Done + 1)
+	}
+	f.add("loading_start_time", p.Since.Unix())
+	f.add("loading_total_bytes", p.Total)
+	f.add("loading_rdb_used_mem", p.UsedMemory)
+	f.add("loading_loaded_bytes", p.Done)
+	f.add("loading_loaded_perc", fmt.Sprintf("%.2f", percent))
+	f.add("loading_eta_seconds", eta)
 }
 
 func infoStats(a *Admin, s *transport.Session, f *fields) {

@@ -11,8 +11,8 @@ import (
 
 const saveFlags = command.Admin | command.NoScript | command.NoAsyncLoading
 
-// saveCommand is SAVE: a snapshot of every replica on this node, compacting its
-// log, and in plain mode the RDB file, answered when all are on disk. Other clients
+// saveCommand is SAVE: the RDB file or, in cluster mode, a snapshot of every replica on
+// this node, which compacts its log; answered when it is on disk. Other clients
 // are served meanwhile.
 func (a *Admin) saveCommand() *transport.Command {
 	return &transport.Command{Run: a.saveNow, Spec: command.Spec{Name: "SAVE", Arity: 1, Flags: saveFlags | command.NoMulti,
@@ -158,7 +158,7 @@ func (a *Admin) shutdown(s *transport.Session, args [][]byte) {
 		s.Error(busy)
 		return
 	}
-	if save {
+	if save && !a.Node.Loading() { // else there is nothing that could be saved, as in Redis
 		if err := a.saveForShutdown(); err != nil {
 			a.Warn("nothing saved for SHUTDOWN", "error", err)
 			s.Error("ERR Errors trying to SHUTDOWN. Check logs.")

@@ -157,11 +157,14 @@ func (s stoppable) Write(p []byte) (int, error) {
 	return s.Writer.Write(p)
 }
 
-// save takes a snapshot of every replica on this node and writes the RDB file. A save
-// has begun, and ends.
+// save writes the RDB file or, in cluster mode, takes a snapshot of every replica. A
+// save has begun, and ends.
 func (a *Admin) save(background bool) (err error) {
 	changes := a.changes()
 	defer func() { a.endSave(background, changes, err) }()
+	if a.dumpPath() != "" {
+		return a.writeDump()
+	}
 	var wg sync.WaitGroup
 	groups := a.Node.Groups()
 	errs := make(chan error, len(groups))
@@ -173,11 +176,11 @@ func (a *Admin) save(background bool) (err error) {
 	close(errs)
 	for e := range errs {
 		// A snapshot that is being taken anyway will do, but for who waits for one of now.
-		if !errors.Is(e, store.ErrSaving) || !background && a.dumpPath() == "" {
+		if !errors.Is(e, store.ErrSaving) || !background {
 			err = errors.Join(err, e)
 		}
 	}
-	return errors.Join(err, a.writeDump())
+	return err
 }
 
 // saveInBackground begins a save and returns, or returns false if one runs.

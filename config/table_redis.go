@@ -51,7 +51,7 @@ var redisTable = []directive{
 	{name: "syslog-ident", def: "redis", flags: immutable | cosmetic, value: inertText("syslog-ident"), doc: "No effect, see syslog-enabled."},
 
 	{name: "key-load-delay", def: "0", flags: cosmetic | hidden, value: inertInt("key-load-delay", -maxInt-1, maxInt),
-		doc: "No effect: nothing is served before all is loaded."},
+		doc: "No effect: clients are answered all the time while data is loaded."},
 	{name: "loading-process-events-interval-bytes", def: "2097152", flags: cosmetic | hidden,
 		value: inertInt("loading-process-events-interval-bytes", 1024, maxInt), doc: "No effect: nothing is served before all is loaded."},
 	{name: "rdb-key-save-delay", def: "0", flags: cosmetic | hidden, value: inertInt("rdb-key-save-delay", -maxInt-1, maxInt),

@@ -45,20 +45,24 @@ func (alone) Unlock() {}
 type Loaded struct{ Keys, Expired int64 }
 
 // Load adds the keys and functions of an RDB file, whoever has written it, to a
-// machine that nobody uses yet, and makes now (Unix ms) its time. What else a file of our own says is ignored: it is
+// machine that nobody uses yet, and makes now (Unix ms) its time; of the options only those about loading count. What else a file of our own says is ignored: it is
 // about another machine. So are keys in slots that the group doesn't serve and,
 // as in Redis, those that have expired by now. With merge the file's
 // keys and functions take the place of those that are there; else there must be none
 // of the same name. After an error the machine is good for nothing.
-func (m *Machine) Load(r io.Reader, now int64, merge bool) (n Loaded, err error) {
+func (m *Machine) Load(r io.Reader, now int64, merge bool, o Options) (n Loaded, err error) {
 	m.now = max(m.now, now)
 	m.setClock()
+	l := o.Loaded
 	d := rdb.NewDecoder(r)
 	d.Limits = &m.ks.Limits
+	records, done := o.records(d)
+	defer done()
 	for {
-		rec, err := d.Next()
+		rec, err := records.Next()
 		switch {
 		case errors.Is(err, io.EOF):
+			m.expectNothing()
 			return n, nil
 		case errors.Is(err, rdb.ErrEmptyKey):
 			continue // an old bug of Redis; it ignores such keys as well
@@ -66,6 +70,12 @@ func (m *Machine) Load(r io.Reader, now int64, merge bool) (n Loaded, err error)
 			return n, fmt.Errorf("load: %w", err)
 		}
 		switch rec.Kind {
+		case rdb.SizeHint:
+			if !merge {
+				m.expect(&rec)
+			}
+		case rdb.AuxField:
+			l.aux(rec.Name, rec.Text)
 		case rdb.FunctionLibrary:
 			if _, err := m.libraries.load(m.interp, string(rec.Text), merge, nil); err != nil {
 				return n, fmt.Errorf("%w: a function library: %w", ErrSnapshot, err)
@@ -86,6 +96,7 @@ func (m *Machine) Load(r io.Reader, now int64, merge bool) (n Loaded, err error)
 				return n, err
 			}
 			n.Keys++
+			l.key()
 		}
 	}
 }

@@ -48,7 +48,7 @@ func loadDamaged(t *testing.T, b []byte) bool {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	m := New(plain)
-	n, err := m.Load(bytes.NewReader(b), scriptTime, false)
+	n, err := m.Load(bytes.NewReader(b), scriptTime, false, Options{})
 	runtime.ReadMemStats(&after)
 	if used := after.TotalAlloc - before.TotalAlloc; used > 32<<20+4000*uint64(len(b)) {
 		t.Fatalf("%d bytes allocated for a file of %d", used, len(b))
@@ -68,7 +68,7 @@ func loadDamaged(t *testing.T, b []byte) bool {
 	}
 	plainZeros(m)
 	other := New(plain)
-	if _, err := other.Load(bytes.NewReader(fileOf(t, m, File{})), scriptTime, false); err != nil {
+	if _, err := other.Load(bytes.NewReader(fileOf(t, m, File{})), scriptTime, false, Options{}); err != nil {
 		t.Fatalf("our own file: %v", err)
 	}
 	if other.Digest() != m.Digest() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/fsm/lua"
+	"github.com/quorate/quorate/fsm/rdb"
 	"github.com/quorate/quorate/security"
 	"github.com/quorate/quorate/slots/hashslot"
 )
@@ -112,6 +113,11 @@ type Options struct {
 	Clock func() int64
 	// Running are the scripts that run on the node; nil: the machine's own.
 	Running *Running
+	// Loaded is told what Restore and Load have read; nil: nobody looks.
+	Loaded *LoadProgress
+	// Ahead decodes the records of a file ahead of who reads them, until done is called; nil:
+	// they are decoded when they are read.
+	Ahead func(*rdb.Decoder) (r Records, done func())
 	// Commands are all that rules of users can name; nil: the data commands.
 	Commands *security.Commands
 }

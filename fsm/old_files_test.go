@@ -30,7 +30,7 @@ func loadLikeRedis(t *testing.T, b []byte) (keys int) {
 	do("DEBUG", "SET-ACTIVE-EXPIRE", "0")
 	m := New(plain)
 	m.ks.Limits.HashMaxListpackEntries = 512 // as in redis-server without a configuration
-	n, err := m.Load(bytes.NewReader(b), time.Now().UnixMilli(), false)
+	n, err := m.Load(bytes.NewReader(b), time.Now().UnixMilli(), false, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestRedisSuiteFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			if filepath.Base(path) == "corrupt_ziplist.rdb" { // redis-server refuses it with sanitize-dump-payload yes, and so do we
-				if _, err := New(plain).Load(bytes.NewReader(b), 0, false); err == nil {
+				if _, err := New(plain).Load(bytes.NewReader(b), 0, false, Options{}); err == nil {
 					t.Error("a damaged file was loaded")
 				}
 				return
@@ -428,7 +428,7 @@ func TestFilesRefusedLikeRedis(t *testing.T) {
 		if !strings.Contains(string(out), c.reason) {
 			t.Errorf("%s: redis-server ends with %v: %s", c.name, err, out)
 		}
-		if _, err := New(plain).Load(bytes.NewReader(b), 0, false); err == nil || !strings.Contains(err.Error(), c.reason) {
+		if _, err := New(plain).Load(bytes.NewReader(b), 0, false, Options{}); err == nil || !strings.Contains(err.Error(), c.reason) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -510,7 +510,7 @@ func TestNewerFiles(t *testing.T) {
 	f.Write(binary.LittleEndian.AppendUint64(nil, 1_500_000_000_002)) // active
 	f.length(0)
 	m := New(plain)
-	if _, err := m.Load(bytes.NewReader(f.end(11)), time.Now().UnixMilli(), false); err != nil {
+	if _, err := m.Load(bytes.NewReader(f.end(11)), time.Now().UnixMilli(), false, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	r := startRedis(t, false)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/quorate/quorate/fsm/rdb"
 	"github.com/quorate/quorate/slots/hashslot"
@@ -25,15 +26,18 @@ var ErrSnapshot = errors.New("snapshot can't be restored")
 func Restore(r io.Reader, o Options) (*Machine, error) {
 	m := New(o)
 	d := rdb.NewDecoder(r)
-	d.Limits = &m.ks.Limits
+	d.Limits, d.Own = &m.ks.Limits, ownFields
+	records, done := o.records(d)
+	defer done()
 	own := map[string]string{}
 	for {
-		rec, err := d.Next()
+		rec, err := records.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			if err := m.restoreState(own, o.Cluster); err != nil {
 				return nil, err
 			}
+			m.expectNothing()
 			return m, nil
 		case errors.Is(err, rdb.ErrEmptyKey) && len(own) == 0:
 			continue // an old bug of Redis; it ignores such keys as well
@@ -42,7 +46,8 @@ func Restore(r io.Reader, o Options) (*Machine, error) {
 		}
 		switch rec.Kind {
 		case rdb.AuxField:
-			if name := string(rec.Name); strings.HasPrefix(name, "quorate-") {
+			o.Loaded.aux(rec.Name, rec.Text)
+			if name := string(rec.Name); strings.HasPrefix(name, ownFields) {
 				if _, twice := own[name]; twice {
 					return nil, fmt.Errorf("%w: field %s twice", ErrSnapshot, name)
 				}
@@ -51,8 +56,12 @@ func Restore(r io.Reader, o Options) (*Machine, error) {
 					m.now, _ = strconv.ParseInt(own[name], 10, 64) // checked at the end
 					m.setClock()
 				}
-				d.Limits = nil // what we have written comes back as it was
 			}
+		case rdb.SizeHint:
+			if own[auxOwned] != "" && !m.parseOwned(own[auxOwned]) {
+				return nil, fmt.Errorf("%w: field %s is %.80q", ErrSnapshot, auxOwned, own[auxOwned])
+			}
+			m.expect(&rec)
 		case rdb.FunctionLibrary:
 			if _, err := m.libraries.load(m.interp, string(rec.Text), false, nil); err != nil {
 				return nil, fmt.Errorf("%w: a function library: %w", ErrSnapshot, err)
@@ -61,7 +70,46 @@ func Restore(r io.Reader, o Options) (*Machine, error) {
 			if err := m.restoreKey(&rec); err != nil {
 				return nil, err
 			}
+			o.Loaded.key()
 		}
+	}
+}
+
+// ownFields is how the names of our own auxiliary fields begin. What we have written
+// comes back as it was, whatever the thresholds.
+const ownFields = "quorate-"
+
+// Records are the records of a file, one after the other, as of rdb.Decoder.
+type Records interface {
+	Next() (rdb.Record, error)
+}
+
+// records returns the decoder's records, perhaps decoded ahead. done must be called.
+func (o *Options) records(d *rdb.Decoder) (r Records, done func()) {
+	if o.Ahead == nil {
+		return d, func() {}
+	}
+	return o.Ahead(d)
+}
+
+// expect makes ready for as many keys as a file says a database has.
+func (m *Machine) expect(rec *rdb.Record) {
+	const most = 1 << 40 // nothing is that large
+	if rec.DB >= m.ks.Databases() || rec.Keys > most {
+		return
+	}
+	slots := hashslot.Count
+	if m.owned != nil {
+		slots = 0
+		m.owned.Ranges(func(first, last uint16) { slots += int(last-first) + 1 })
+	}
+	m.ks.Expect(rec.DB, int(rec.Keys), slots)
+}
+
+// expectNothing ends the loading.
+func (m *Machine) expectNothing() {
+	for i := range m.ks.Databases() {
+		m.ks.Expect(i, 0, 0)
 	}
 }
 
@@ -73,7 +121,7 @@ func (m *Machine) restoreKey(rec *rdb.Record) error {
 	if m.ks.DB(rec.DB).Find(slot, rec.Key) != nil {
 		return fmt.Errorf("%w: key %.80q twice in database %d", ErrSnapshot, rec.Key, rec.DB)
 	}
-	m.ks.Set(rec.DB, slot, rec.Key, rec.Value, false)
+	m.ks.Add(rec.DB, slot, rec.Key, rec.Value)
 	m.ks.Settle()
 	m.seen.put(m.ks.DB(rec.DB).Find(slot, rec.Key), rec.Idle, rec.Freq)
 	if rec.ExpireAt != 0 {
@@ -165,4 +213,29 @@ func (m *Machine) parseLimits(text string) bool {
 		*limit = n
 	}
 	return true
+}
+
+// LoadProgress is how much of a file Restore or Load has read, for whoever shows it
+// meanwhile. Safe for concurrent use.
+type LoadProgress struct {
+	Keys       atomic.Int64
+	UsedMemory atomic.Int64 // what the server that wrote the file had in use, if it says so
+}
+
+// key counts a key. l may be nil.
+func (l *LoadProgress) key() {
+	if l != nil {
+		l.Keys.Add(1)
+	}
+}
+
+// auxUsedMemory is the auxiliary field in which Redis says how much memory it had in use.
+const auxUsedMemory = "used-mem"
+
+// aux notes an auxiliary field. l may be nil.
+func (l *LoadProgress) aux(name, text []byte) {
+	if l != nil && string(name) == auxUsedMemory {
+		n, _ := strconv.ParseInt(string(text), 10, 64) // 0 if it is none
+		l.UsedMemory.Store(n)
+	}
 }

@@ -76,6 +76,12 @@ func (m *Machine) openSnapshot() *Snapshot {
 	return s
 }
 
+// Plain has WriteTo compress nothing: the file is larger and sooner written.
+func (s *Snapshot) Plain() *Snapshot {
+	s.walker.Uncompressed = true
+	return s
+}
+
 // Release closes the snapshot, whether WriteTo has succeeded, failed or was
 // never called; WriteTo must not be running. It needs the machine alone, like
 // BeginSnapshot.

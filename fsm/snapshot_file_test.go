@@ -202,7 +202,7 @@ func withoutMemory(t *testing.T, b []byte) []byte {
 func loadedFile(t *testing.T, b []byte, memory *Memory) string {
 	t.Helper()
 	m := New(Options{Databases: 16, Memory: memory})
-	if _, err := m.Load(bytes.NewReader(b), scriptTime, false); err != nil {
+	if _, err := m.Load(bytes.NewReader(b), scriptTime, false, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.SplitAfter(dump(m.ks), "\n")

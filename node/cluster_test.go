@@ -210,7 +210,9 @@ func TestPlainNode(t *testing.T) {
 	}
 	defer n.Close()
 	c := &cluster{t: t, nodes: []*Node{n}}
-	c.wait("serving", func() bool { return n.Led()[0].Serving() != 0 })
+	if !n.Ready(t.Context()) {
+		t.Fatal("not ready")
+	}
 	if r, err := c.do("SET", "k", "v"); r != "+OK\r\n" || err != nil {
 		t.Fatalf("SET: %q %v", r, err)
 	}

@@ -27,8 +27,8 @@ func (n *Node) forget(group uint32) error {
 }
 
 func (n *Node) deleteReplica(group uint32) error {
-	if n.wal != nil {
-		if err := n.wal.Drop(group); err != nil {
+	if w := n.wal.Load(); w != nil {
+		if err := w.Drop(group); err != nil {
 			return fmt.Errorf("delete the log of group %d: %w", group, err)
 		}
 	}

@@ -31,8 +31,9 @@ func TestForget(t *testing.T) {
 		id, err := readIdentity(dir)
 		check(err)
 		n := &Node{opt: Options{Dir: dir, Logger: hclog.NewNullLogger()}, id: id, log: hclog.NewNullLogger()}
-		n.wal, err = wal.Open(sharedLogDir(dir), wal.Options{})
+		w, err := wal.Open(sharedLogDir(dir), wal.Options{})
 		check(err)
+		n.wal.Store(w)
 		return n
 	}
 	for what, crash := range map[string]func(n *Node) error{
@@ -40,32 +41,32 @@ func TestForget(t *testing.T) {
 		"after the identity": func(n *Node) error { delete(n.id.Groups, 7); return n.id.save() },
 		"after the log": func(n *Node) error {
 			delete(n.id.Groups, 7)
-			return errors.Join(n.id.save(), n.wal.Drop(7))
+			return errors.Join(n.id.save(), n.wal.Load().Drop(7))
 		},
 		"in the middle of the files": func(n *Node) error {
 			delete(n.id.Groups, 7)
-			return errors.Join(n.id.save(), n.wal.Drop(7), os.Remove(filepath.Join(n.dirOf(7), "raft.db")))
+			return errors.Join(n.id.save(), n.wal.Load().Drop(7), os.Remove(filepath.Join(n.dirOf(7), "raft.db")))
 		},
 	} {
 		dir := t.TempDir()
 		check(os.CopyFS(dir, os.DirFS(base)))
 		n := start(dir)
 		check(crash(n))
-		check(n.wal.Close())
+		check(n.wal.Load().Close())
 
 		n = start(dir)
 		check(n.forgetLeftovers())
 		if _, err := os.Stat(n.dirOf(7)); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: the directory is left", what)
 		}
-		if last, _ := n.wal.Group(7).LastIndex(); last != 0 {
+		if last, _ := n.wal.Load().Group(7).LastIndex(); last != 0 {
 			t.Errorf("%s: entries up to %d are left", what, last)
 		}
 		// It may come back, as an empty one.
 		n.opt.Files = func(g uint32, dir string) (*store.Files, error) {
 			f, err := store.OpenFiles(dir, true, n.log)
 			if err == nil {
-				f.Log = n.wal.Group(g)
+				f.Log = n.wal.Load().Group(g)
 			}
 			return f, err
 		}
@@ -79,7 +80,7 @@ func TestForget(t *testing.T) {
 		check(f.Log.StoreLogs([]*raft.Log{given[0]}))
 		check(f.Close())
 		check(n.forget(7))
-		check(n.wal.Close())
+		check(n.wal.Load().Close())
 		if err := all.held(dir, logShared); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -105,6 +105,14 @@ func (n *Node) serveFound(_ context.Context, _ string, req []byte) ([]byte, erro
 
 // enter makes this node belong to a cluster, on disk first.
 func (n *Node) enter(cluster string, founding *slots.Image) error {
+	select {
+	case <-n.opened: // other nodes can ask before this one has its files
+	case <-n.stop:
+		return errors.New("the node is stopping")
+	}
+	if n.openErr != nil {
+		return n.openErr
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {

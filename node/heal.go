@@ -66,9 +66,13 @@ func (n *Node) rebuild(group uint32, g *store.Group, p fsm.Poison) error {
 		n.log.Warn("closing the broken group", "group", group, "error", err)
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.closed || n.groups[group] != g {
+	if n.closed || n.groups[group] != g || n.busy[group] {
+		n.mu.Unlock()
 		return nil
 	}
-	return n.openGroupLocked(group, nil)
+	n.busy[group] = true
+	n.wg.Add(1)
+	n.mu.Unlock()
+	defer n.wg.Done()
+	return n.openBusy(group, nil)
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -17,43 +18,33 @@ const (
 // openLog opens the node's log as configured. A node keeps the kind it began
 // with: the other one would find no entries.
 func (n *Node) openLog() error {
-	if n.opt.LogStore == "" {
-		n.opt.LogStore = logShared
-	}
-	if n.id.Log == "" {
-		if n.id.Log = logBolt; len(n.id.Groups) == 0 {
-			n.id.Log = n.opt.LogStore
-		}
-		if err := n.id.save(); err != nil {
-			return fmt.Errorf("write the node's identity: %w", err)
-		}
-	}
-	if n.id.Log != n.opt.LogStore {
-		return fmt.Errorf("this node's log is kept as %q: set quorate-log-store to that, or move it with \"quorate log migrate --dir %s --to %s\"",
-			n.id.Log, n.opt.Dir, n.opt.LogStore)
+	kind, groups, err := n.logKind()
+	if err != nil {
+		return err
 	}
 	n.opt.Files = func(_ uint32, dir string) (*store.Files, error) {
 		// Always synced: term and vote are in the same file, and a power failure can
 		// leave a bolt file that wasn't synced unreadable.
 		return store.OpenFiles(dir, true, n.opt.Logger)
 	}
-	if n.id.Log != logShared {
+	if kind != logShared {
 		return nil
 	}
 	dir := sharedLogDir(n.opt.Dir)
-	if len(n.id.Groups) > 0 && !wal.Exists(dir) {
+	if groups > 0 && !wal.Exists(dir) {
 		return fmt.Errorf("the log is gone from %s, and with it what this node promised: "+
 			"wipe the whole data directory to come back as a new node", dir)
 	}
-	var err error
-	if n.wal, err = wal.Open(dir, wal.Options{Sync: n.opt.Fsync}); err != nil {
+	w, err := wal.Open(dir, wal.Options{Sync: n.opt.Fsync})
+	if err != nil {
 		return err
 	}
+	n.wal.Store(w)
 	n.opt.Files = func(group uint32, dir string) (*store.Files, error) {
 		// Term and vote are always synced, whatever the policy for writes.
 		f, err := store.OpenFiles(dir, true, n.opt.Logger)
 		if err == nil {
-			f.Log = n.wal.Group(group)
+			f.Log = w.Group(group)
 		}
 		return f, err
 	}
@@ -63,12 +54,35 @@ func (n *Node) openLog() error {
 // sharedLogDir is where a node with that data directory has its shared log.
 func sharedLogDir(dir string) string { return filepath.Join(dir, "log") }
 
+// logKind returns the kind of the node's log, and how many groups are in it.
+func (n *Node) logKind() (kind string, groups int, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.id.Log == "" {
+		if n.id.Log = logBolt; len(n.id.Groups) == 0 {
+			n.id.Log = n.opt.LogStore
+		}
+		if err := n.id.save(); err != nil {
+			return "", 0, fmt.Errorf("write the node's identity: %w", err)
+		}
+	}
+	if n.id.Log != n.opt.LogStore {
+		return "", 0, fmt.Errorf("this node's log is kept as %q: set quorate-log-store to that, or move it with \"quorate log migrate --dir %s --to %s\"",
+			n.id.Log, n.opt.Dir, n.opt.LogStore)
+	}
+	return n.id.Log, len(n.id.Groups), nil
+}
+
 // SetFsync changes appendfsync while the node runs. After an error the policy is
 // what it was, or the log has failed and the node with it. The log in bolt files is
 // always synced.
 func (n *Node) SetFsync(p wal.Sync) error {
-	if n.wal == nil {
+	w := n.wal.Load()
+	switch {
+	case w != nil:
+		return w.SetSync(p)
+	case n.opt.LogStore == logBolt:
 		return nil
 	}
-	return n.wal.SetSync(p)
+	return errors.New("the log is being opened")
 }

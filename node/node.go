@@ -79,8 +79,8 @@ type Node struct {
 	lock      *os.File
 	disk      *store.Disk
 	spread    *spread
-	wal       *wal.WAL  // the log that all groups share; nil with one file a group
-	mux       *peer.Mux // nil in plain mode
+	wal       atomic.Pointer[wal.WAL] // the log that all groups share; nil with one file a group, and before it is open
+	mux       *peer.Mux               // nil in plain mode
 	clusterID atomic.Pointer[string]
 	slotMap   *slots.Control
 	changed   chan struct{} // the map or a leadership changed: reconcile
@@ -89,6 +89,7 @@ type Node struct {
 	id     *identity
 	self   slots.Node
 	groups map[uint32]*store.Group // replicas of data groups on this node
+	busy   map[uint32]bool         // groups that are being opened or deleted
 	closed bool
 	loaded fsm.Loaded // from the RDB file that a node in plain mode began with
 
@@ -97,15 +98,22 @@ type Node struct {
 	table   atomic.Pointer[map[uint32]*store.Group] // groups
 	users   atomic.Uint64                           // revision of the users that OnUsers was told of
 	leaving atomic.Bool                             // HandOver was called: take no leadership back
+	loads   loads
+	opened  chan struct{} // closed when the files are open, or could not be opened
+	openErr error         // why; to be read once opened is closed
 	stop    chan struct{}
 	wg      sync.WaitGroup
 }
 
-// Open starts a node. In plain mode it serves as soon as it has elected itself;
-// in cluster mode it forms or joins its cluster in the background.
+// Open starts a node and returns while it loads its state: see Opened. In plain mode
+// it serves as soon as it has applied its log and elected itself; in cluster mode it forms or joins its
+// cluster in the background.
 func Open(o Options) (*Node, error) {
 	if o.NodeTimeout == 0 {
 		o.NodeTimeout = 2 * time.Second
+	}
+	if o.LogStore == "" {
+		o.LogStore = logShared
 	}
 	mode := "plain"
 	if o.Cluster {
@@ -115,24 +123,13 @@ func Open(o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{opt: o, log: o.Logger, lock: lock, groups: map[uint32]*store.Group{}, spread: newSpread(),
-		changed: make(chan struct{}, 1), stop: make(chan struct{})}
+	n := &Node{opt: o, log: o.Logger, lock: lock, groups: map[uint32]*store.Group{}, busy: map[uint32]bool{}, spread: newSpread(),
+		changed: make(chan struct{}, 1), opened: make(chan struct{}), stop: make(chan struct{})}
 	if n.id, err = loadIdentity(o.Dir, mode); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	if n.opt.Files == nil {
 		n.disk = store.NewDisk(o.Dir, o.DiskLimit, o.MinFree, o.Fatal, o.OnSync)
-		err := n.openLog()
-		if err == nil {
-			err = n.forgetLeftovers()
-		}
-		if err != nil {
-			if n.wal != nil {
-				err = errors.Join(err, n.wal.Close())
-			}
-			n.disk.Close()
-			return nil, errors.Join(err, lock.Close())
-		}
 	}
 	cluster := n.id.Cluster // a copy: n.id changes under mu
 	n.clusterID.Store(&cluster)
@@ -143,18 +140,72 @@ func Open(o Options) (*Node, error) {
 		n.moved()
 	}, o.Fatal)
 	n.publishLocked()
-	if !o.Cluster {
-		err = n.openPlain()
-	} else {
-		err = n.openCluster()
+	if o.Cluster {
+		if err := n.openMux(); err != nil {
+			close(n.opened)
+			return nil, errors.Join(err, n.Close())
+		}
 	}
-	if err != nil {
-		return nil, errors.Join(err, n.Close())
-	}
+	// Both owned by Node. They stop when all is loaded, or n.stop closes; Close waits.
+	n.loads.begin(startUp)
+	n.wg.Add(2)
+	go n.openFiles()
+	go n.tellProgress()
 	return n, nil
 }
 
-func (n *Node) openCluster() (err error) {
+// openFiles opens what the node has on its disk and reports through n.opened.
+func (n *Node) openFiles() {
+	defer n.wg.Done()
+	defer n.loads.end(startUp)
+	err := n.openState()
+	if n.stopping() {
+		err = nil // that is why
+	}
+	n.openErr = err
+	close(n.opened)
+	if err == nil && !n.opt.Cluster && !n.stopping() {
+		n.awaitPlain()
+	}
+}
+
+// stopping reports whether Close was called.
+func (n *Node) stopping() bool {
+	select {
+	case <-n.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (n *Node) openState() error {
+	if n.disk != nil {
+		if err := n.openLog(); err != nil {
+			return err
+		}
+		if err := n.forgetLeftovers(); err != nil {
+			return err
+		}
+	}
+	if n.opt.Cluster {
+		return n.openCluster()
+	}
+	return n.openPlain()
+}
+
+// Opened waits until the node has opened its files, in plain mode all of the snapshot
+// included, and returns the error if it couldn't. False means that ctx ended first.
+func (n *Node) Opened(ctx context.Context) (bool, error) {
+	select {
+	case <-n.opened:
+		return true, n.openErr
+	case <-ctx.Done():
+		return false, nil
+	}
+}
+
+func (n *Node) openMux() (err error) {
 	addr := n.opt.Self.PeerAddr()
 	n.mux, err = peer.Open(peer.Options{Addr: addr, NodeID: n.id.Node, Network: n.opt.Network,
 		ClusterID: func() string { return *n.clusterID.Load() }, MaxFrame: 256 << 20, Logger: n.log.Named("peer")})
@@ -162,7 +213,15 @@ func (n *Node) openCluster() (err error) {
 		return err
 	}
 	n.offerServices()
+	return nil
+}
+
+func (n *Node) openCluster() (err error) {
 	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil
+	}
 	if n.id.Cluster != "" {
 		err = n.openControlLocked()
 	}
@@ -199,8 +258,8 @@ func (n *Node) Close() error {
 	if n.mux != nil {
 		errs = append(errs, n.mux.Close())
 	}
-	if n.wal != nil {
-		errs = append(errs, n.wal.Close())
+	if w := n.wal.Load(); w != nil {
+		errs = append(errs, w.Close())
 	}
 	if n.disk != nil {
 		n.disk.Close()
@@ -212,7 +271,7 @@ func (n *Node) Close() error {
 // applied its log and elected itself, in cluster mode at once, since others may
 // serve what this node can't yet. False means that ctx ended first.
 func (n *Node) Ready(ctx context.Context) bool {
-	for !n.opt.Cluster && n.Led()[0].Serving() == 0 {
+	for !n.opt.Cluster && n.Loading() {
 		select {
 		case <-ctx.Done():
 			return false
@@ -371,10 +430,13 @@ func (n *Node) filesLocked(group uint32) (*store.Files, error) {
 	return f, nil
 }
 
-// openGroupLocked opens this node's replica of a data group and, if members are
+// openGroup opens this node's replica of a data group and, if members are
 // given, founds the group with them; on a replica that has state that does nothing.
-func (n *Node) openGroupLocked(group uint32, members []raft.Server) error {
+// It takes as long as the loading of a snapshot; the caller has marked the group as busy.
+func (n *Node) openGroup(group uint32, members []raft.Server) error {
+	n.mu.Lock()
 	files, err := n.filesLocked(group)
+	n.mu.Unlock()
 	if err != nil {
 		return err
 	}
@@ -391,25 +453,38 @@ func (n *Node) openGroupLocked(group uint32, members []raft.Server) error {
 	}
 	o := n.groupOptions(group, files, t)
 	o.Machine.Skip = skip
+	o.Loading = &store.Loading{Stop: n.stop}
 	if !n.opt.Cluster {
 		o.Replica.Timeout = plainTimeout
 	}
-	if err := n.seed(files, members, o.Machine); err != nil {
+	n.loads.begin(group)
+	n.loads.put(group, o.Loading)
+	defer n.loads.end(group)
+	if o.Begun, err = n.seed(files, members, &o); err != nil {
 		return errors.Join(err, t.Close(), files.Close())
 	}
 	g, err := store.OpenGroup(o)
 	if err != nil {
 		return errors.Join(err, t.Close(), files.Close())
 	}
-	n.groups[group] = g
+	n.mu.Lock()
+	n.groups[group] = g // Close, which waits for this, will close it
 	n.publishLocked()
+	n.mu.Unlock()
 	if n.opt.Tracker != nil {
 		n.opt.Tracker.Replaced() // nobody told of changes before
 	}
-	if members == nil {
-		return nil
+	if members != nil {
+		if err := g.Bootstrap(members); err != nil {
+			return err
+		}
 	}
-	return g.Bootstrap(members)
+	if n.opt.Cluster {
+		n.wg.Add(1) // the caller is counted, so that Close is still waiting
+		// Owned by Node. Stops when the log was applied, or n.stop closes.
+		go n.awaitReplay(group, g)
+	}
+	return nil
 }
 
 // groupOptions returns the options that all data groups share.

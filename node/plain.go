@@ -15,9 +15,24 @@ const plainGroup = 1
 // openPlain starts the one group of plain mode: a single voter that elects
 // itself. Nothing listens for other nodes.
 func (n *Node) openPlain() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.openGroupLocked(plainGroup, []raft.Server{{Suffrage: raft.Voter, ID: raft.ServerID(n.id.Node), Address: plainAddr}})
+	return n.openGroup(plainGroup, []raft.Server{{Suffrage: raft.Voter, ID: raft.ServerID(n.id.Node), Address: plainAddr}})
+}
+
+// awaitPlain waits until the group has applied its log and serves: only then is there a
+// complete state. Thresholds that were changed meanwhile are put in force.
+func (n *Node) awaitPlain() {
+	g := n.Groups()[plainGroup]
+	for g.Serving() == 0 {
+		g.Replaying() // has Loading tell about the log
+		select {
+		case <-n.stop:
+			return
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	if err := n.bringUpToDate(g, plainGroup); err != nil {
+		n.log.Warn("thresholds that were changed while loading are not in force", "error", err)
+	}
 }
 
 // plainTimeout is the election timeout of a group of one: there is nobody to

@@ -111,20 +111,23 @@ func (n *Node) runReplicas(m *slots.Map) {
 	var gone []*store.Group
 	var goneIDs []uint32
 	for id, g := range n.groups {
+		if n.busy[id] {
+			continue // later
+		}
 		if mg := m.Groups[id]; mg == nil || !slices.Contains(mg.Members, n.id.Node) {
 			gone, goneIDs = append(gone, g), append(goneIDs, id)
 			delete(n.groups, id)
+			n.busy[id] = true // until it is deleted
 		}
 	}
 	for _, id := range m.GroupIDs() {
-		if n.groups[id] != nil || n.closed || !slices.Contains(m.Groups[id].Members, n.id.Node) {
+		if n.groups[id] != nil || n.busy[id] || n.closed || !slices.Contains(m.Groups[id].Members, n.id.Node) {
 			continue
 		}
-		if err := n.startGroupLocked(m, m.Groups[id]); err != nil {
-			n.mu.Unlock()
-			n.opt.Fatal(fmt.Errorf("start group %d: %w", id, err))
-			return
-		}
+		n.busy[id] = true
+		n.wg.Add(1)
+		// Owned by Node. Ends when the replica is open, which n.stop cuts short.
+		go n.startGroup(m, m.Groups[id])
 	}
 	n.publishLocked()
 	n.mu.Unlock()
@@ -136,18 +139,39 @@ func (n *Node) runReplicas(m *slots.Map) {
 		if err := n.forget(goneIDs[i]); err != nil {
 			n.log.Warn("deleting a replica", "group", goneIDs[i], "error", err)
 		}
+		n.mu.Lock()
+		delete(n.busy, goneIDs[i])
+		n.mu.Unlock()
 	}
 }
 
-func (n *Node) startGroupLocked(m *slots.Map, mg *slots.Group) error {
-	if !slices.Contains(mg.Initial, n.id.Node) {
-		return n.openGroupLocked(mg.ID, nil)
-	}
+// startGroup starts a replica that the map gives this node. Those of several groups
+// are loaded beside each other.
+func (n *Node) startGroup(m *slots.Map, mg *slots.Group) {
+	defer n.wg.Done()
 	var members []raft.Server
-	for _, id := range mg.Initial {
-		members = append(members, raft.Server{Suffrage: raft.Voter, ID: raft.ServerID(id), Address: raft.ServerAddress(m.Founded[id])})
+	if slices.Contains(mg.Initial, n.id.Node) {
+		for _, id := range mg.Initial {
+			members = append(members, raft.Server{Suffrage: raft.Voter, ID: raft.ServerID(id), Address: raft.ServerAddress(m.Founded[id])})
+		}
 	}
-	return n.openGroupLocked(mg.ID, members)
+	if err := n.openBusy(mg.ID, members); err != nil {
+		n.opt.Fatal(fmt.Errorf("start group %d: %w", mg.ID, err))
+	}
+	n.poke()
+}
+
+// openBusy opens a replica that was marked as busy. An error because the node stops is
+// none.
+func (n *Node) openBusy(group uint32, members []raft.Server) error {
+	err := n.openGroup(group, members)
+	n.mu.Lock()
+	delete(n.busy, group)
+	n.mu.Unlock()
+	if n.stopping() {
+		return nil
+	}
+	return err
 }
 
 // bringUpToDate puts into the group's own state what its new leader knows from

@@ -9,6 +9,9 @@ import (
 	"github.com/quorate/quorate/store"
 )
 
+// errLoading is Redis's reply while it loads.
+const errLoading = "LOADING Redis is loading the dataset in memory"
+
 // redirectWait is how long a command may wait for a group without a known
 // leader: about the time of an election. Then the client hears CLUSTERDOWN.
 const redirectWait = 1500 * time.Millisecond
@@ -22,8 +25,12 @@ func (n *Node) Cluster() bool { return n.opt.Cluster }
 func (n *Node) Route(slot int) (*store.Group, string) {
 	groups := n.Groups()
 	if !n.opt.Cluster {
-		n.awaitServing(groups[plainGroup])
-		return groups[plainGroup], ""
+		g := groups[plainGroup]
+		if g == nil || n.Loading() {
+			return nil, errLoading
+		}
+		n.awaitServing(g)
+		return g, ""
 	}
 	m := n.Map()
 	mg := m.Serving(slot)
@@ -42,7 +49,10 @@ func (n *Node) Route(slot int) (*store.Group, string) {
 		if g != nil && g.Serving() != 0 {
 			return g, ""
 		}
-		if time.Now().After(deadline) {
+		// An open replica waits for an election at the most, or applies its log.
+		if late := time.Now().After(deadline); (late || g == nil) && n.LoadingSlot(slot) {
+			return nil, errLoading
+		} else if late {
 			return nil, "CLUSTERDOWN The cluster is down"
 		}
 		select {
@@ -116,6 +126,9 @@ func (n *Node) GroupOf(key []byte) *store.Group { return n.Local(int(hashslot.Of
 func (n *Node) Led() []*store.Group {
 	groups := n.Groups()
 	if !n.opt.Cluster {
+		if groups[plainGroup] == nil || n.Loading() {
+			return nil
+		}
 		return []*store.Group{groups[plainGroup]}
 	}
 	m := n.Map()

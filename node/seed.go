@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -25,53 +26,69 @@ type Seed struct {
 
 // seed gives the group of a node in plain mode its first state, if there are files for
 // that and no state yet.
-func (n *Node) seed(files *store.Files, members []raft.Server, o fsm.Options) error {
+func (n *Node) seed(files *store.Files, members []raft.Server, o *store.GroupOptions) (*fsm.Machine, error) {
 	if n.opt.Cluster || members == nil {
-		return nil
+		return nil, nil
 	}
-	begin := n.seedRDB
+	begin := func(to *fsm.Machine, opt fsm.Options) error { return n.seedRDB(to, opt, o.Loading) }
 	name := n.opt.Seed.RDB
 	if n.opt.Seed.AOF != (aof.Dir{}) {
 		m, err := n.opt.Seed.AOF.Manifest()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if m != nil {
 			name = n.opt.Seed.AOF.Path
-			begin = func(to *fsm.Machine) error { return n.seedAOF(to, m) }
+			begin = func(to *fsm.Machine, opt fsm.Options) error { return n.seedAOF(to, opt, m, o.Loading) }
 		}
 	}
 	if _, err := os.Stat(name); name == "" || errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	var limits map[string]int
 	if n.opt.Limits != nil {
 		limits = n.opt.Limits()
 	}
 	start := time.Now()
-	used, err := files.Seed(begin, members, o, limits)
+	m, err := files.Seed(begin, members, o.Machine, o.Loading, limits)
 	switch {
 	case err != nil:
-		return fmt.Errorf("load %s, as there is no other data: %w", name, err)
-	case used:
+		return nil, fmt.Errorf("load %s, as there is no other data: %w", name, err)
+	case m != nil:
 		n.log.Info("began with files of another server", "files", name, "keys", n.loaded.Keys, "expired", n.loaded.Expired, "took", time.Since(start))
 	default:
 		n.log.Info("files not loaded: there is data already", "files", name)
 	}
-	return nil
+	return m, nil
 }
 
-func (n *Node) seedRDB(m *fsm.Machine) error {
+func (n *Node) seedRDB(m *fsm.Machine, o fsm.Options, l *store.Loading) error {
 	f, err := os.Open(n.opt.Seed.RDB)
 	if err != nil {
 		return err
 	}
-	n.loaded, err = m.Load(f, time.Now().UnixMilli(), false)
-	return errors.Join(err, f.Close())
+	read := make(chan struct{})
+	var wg sync.WaitGroup
+	// Owned by this call, which ends it. A file may keep its reader waiting.
+	wg.Go(func() {
+		select {
+		case <-n.stop:
+		case <-read:
+		}
+		_ = f.Close() // it was only read
+	})
+	defer wg.Wait()
+	defer close(read)
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	n.loaded, err = m.Load(l.RDB(f, st.Size()), time.Now().UnixMilli(), false, o)
+	return err
 }
 
-func (n *Node) seedAOF(m *fsm.Machine, files *aof.Manifest) error {
-	l := &loader{m: m, replay: fsm.NewReplay(m, time.Now().UnixMilli())}
+func (n *Node) seedAOF(m *fsm.Machine, o fsm.Options, files *aof.Manifest, p *store.Loading) error {
+	l := &loader{m: m, opt: o, progress: p, replay: fsm.NewReplay(m, time.Now().UnixMilli())}
 	err := n.opt.Seed.AOF.Load(files, l, n.opt.Seed.Truncated, func(text string) { n.log.Warn(text) })
 	if err == nil {
 		err = l.err
@@ -84,9 +101,11 @@ func (n *Node) seedAOF(m *fsm.Machine, files *aof.Manifest) error {
 
 // loader puts what append-only files say into a machine.
 type loader struct {
-	m      *fsm.Machine
-	replay *fsm.Replay
-	err    error
+	m        *fsm.Machine
+	opt      fsm.Options
+	progress *store.Loading
+	replay   *fsm.Replay
+	err      error
 }
 
 // RDB implements aof.Loader. Nothing expires: an increment may say that a key of the
@@ -95,7 +114,7 @@ func (l *loader) RDB(r io.Reader) error {
 	if l.err != nil {
 		return l.err
 	}
-	_, err := l.m.Load(r, 0, false)
+	_, err := l.m.Load(l.progress.RDB(r, 0), 0, false, l.opt)
 	return err
 }
 

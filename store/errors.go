@@ -20,6 +20,8 @@ var (
 	ErrNoSpace = errors.New("too little free space for the log")
 	// ErrTooLarge: the unit doesn't fit into a log entry. Not executed.
 	ErrTooLarge = errors.New("commands are too large for one log entry")
+	// ErrLoading: another state is being put in the place of this one. Not executed.
+	ErrLoading = errors.New("the state is being loaded")
 	// ErrClosed: the group is shutting down and has not taken the unit. Not executed.
 	ErrClosed = errors.New("the group is shut down")
 

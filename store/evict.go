@@ -120,7 +120,7 @@ func (g *Group) overLimit() bool {
 	over, can := false, false
 	if limit.Max > 0 {
 		g.mu.RLock()
-		over = !g.broken && g.machine.Used() > limit.Max
+		over = g.unusable == nil && g.machine.Used() > limit.Max
 		can = over && g.machine.CanEvict(limit)
 		g.mu.RUnlock()
 	}
@@ -165,7 +165,7 @@ func (g *Group) Short() bool {
 	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return !g.broken && g.machine.Used() > limit.Max && g.machine.CanEvict(limit)
+	return g.unusable == nil && g.machine.Used() > limit.Max && g.machine.CanEvict(limit)
 }
 
 // MakeRoom evicts once, as before a write, if this replica leads. Redis does it
@@ -186,7 +186,7 @@ func (g *Group) OutOfMemory() bool {
 	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return !g.broken && g.machine.OutOfMemory(limit)
+	return g.unusable == nil && g.machine.OutOfMemory(limit)
 }
 
 // OnlyReads reports whether a command runs a script whose flags say that it
@@ -194,7 +194,7 @@ func (g *Group) OutOfMemory() bool {
 func (g *Group) OnlyReads(cmd *fsm.Command, args [][]byte) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return !g.broken && g.machine.OnlyReads(cmd, args)
+	return g.unusable == nil && g.machine.OnlyReads(cmd, args)
 }
 
 // refused answers a unit that certainly will be refused for want of memory, so
@@ -205,7 +205,7 @@ func (g *Group) refused(u *fsm.Unit) bool {
 	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return !g.broken && g.machine.OutOfMemory(g.opt.Machine.Memory.Load()) && g.machine.Refused(u)
+	return g.unusable == nil && g.machine.OutOfMemory(g.opt.Machine.Memory.Load()) && g.machine.Refused(u)
 }
 
 // ownUnit returns the unit of steps that the group itself puts into an entry.

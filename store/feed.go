@@ -56,8 +56,11 @@ func (g *Group) Follow(file fsm.File, begin func()) (part fsm.SnapshotPart, done
 	file.Now = g.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.broken || g.Serving() == 0 {
+	if g.Serving() == 0 {
 		return part, nil, ErrNotLeader
+	}
+	if g.unusable != nil {
+		return part, nil, g.unusable
 	}
 	s := g.machine.BeginFile(file)
 	begin()

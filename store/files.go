@@ -20,6 +20,10 @@ type Files struct {
 	Stable    raft.StableStore
 	Snapshots raft.SnapshotStore
 	Close     func() error
+
+	// Temp opens a file without a name, which is gone when it is closed; nil: there is
+	// nowhere to have one.
+	Temp func() (*os.File, error)
 }
 
 // OpenFiles opens or creates the files of a replica in dir. sync tells whether
@@ -50,15 +54,15 @@ func OpenFiles(dir string, sync bool, log hclog.Logger) (*Files, error) {
 	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(filepath.Clean(dir)))); err != nil {
 		return nil, errors.Join(fmt.Errorf("sync replica directory: %w", err), bolt.Close())
 	}
-	return &Files{Log: bolt, Stable: bolt, Snapshots: snaps, Close: bolt.Close}, nil
+	return &Files{Log: bolt, Stable: bolt, Snapshots: snaps, Close: bolt.Close, Temp: func() (*os.File, error) { return nameless(dir) }}, nil
 }
 
 // check looks for what would make the library go wrong quietly, before it
-// starts: an unreadable newest snapshot (the library would fall back to an
-// older one and then miss log entries), and a log that disagrees with the newest
-// snapshot at its index (hashicorp/raft issue 697), which is dropped, as the
+// starts: a log that lacks entries behind the newest snapshot, and one that
+// disagrees with it at its index (hashicorp/raft issue 697), which is dropped, as the
 // snapshot is committed and the log's tail is not. So is what an installed
-// snapshot has left behind of an older log.
+// snapshot has left behind of an older log. A snapshot that can't be read stops the
+// start by itself.
 func (f *Files) check(log hclog.Logger) error {
 	snaps, err := f.Snapshots.List()
 	if err != nil {
@@ -79,13 +83,6 @@ func (f *Files) check(log hclog.Logger) error {
 		return nil
 	}
 	newest := snaps[0]
-	_, content, err := f.Snapshots.Open(newest.ID) // compares the checksum
-	if err != nil {
-		return fmt.Errorf("newest snapshot %s can't be read: %w", newest.ID, err)
-	}
-	if err := content.Close(); err != nil {
-		return fmt.Errorf("close snapshot %s: %w", newest.ID, err)
-	}
 	if first > newest.Index+1 {
 		return fmt.Errorf("the log begins at entry %d but the newest snapshot ends at %d", first, newest.Index)
 	}
@@ -112,4 +109,16 @@ func (f *Files) check(log hclog.Logger) error {
 		return f.Log.DeleteRange(first, last)
 	}
 	return nil
+}
+
+// nameless opens a file in dir that has no name any more.
+func nameless(dir string) (*os.File, error) {
+	f, err := os.CreateTemp(dir, "temp-*.rdb")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }

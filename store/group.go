@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -20,6 +19,11 @@ import (
 type GroupOptions struct {
 	Replica ReplicaOptions // FSM, OnLeader and OnFollower are set by OpenGroup
 	Machine fsm.Options
+	// Begun is the state that Files.Seed has written as the first snapshot; nil: there
+	// is none, or it is read from the files.
+	Begun *fsm.Machine
+	// Loading is told how far the group has got with loading; nil: nobody looks.
+	Loading *Loading
 
 	MaxEntryBytes int           // an entry is closed at this size; default 1 MiB
 	Gather        time.Duration // longest wait for the clients of the last entry; default 5 ms, negative: none
@@ -72,7 +76,9 @@ type Group struct {
 	pending *batch       // the entry in flight, until it was applied or given up
 	waiters *fsm.Waiters // the machine's, also after another took its place
 	stats   *fsm.Stats   // likewise
-	broken  bool         // a command has panicked: the machine must not be used
+	// unusable is why the machine must not be used, nil if it may: a command has
+	// panicked (ErrNotLeader), or another state is being loaded (ErrLoading).
+	unusable error
 
 	queue    queue
 	requests sync.Pool // of *request; of this group alone, as channels belong to one simulation
@@ -87,10 +93,18 @@ type Group struct {
 	snapshots snapshots
 	evict     evictions
 	sightings sightings
-	wg        sync.WaitGroup
-	stopped   chan struct{}
-	closing   sync.Once
-	closeErr  error // of the first Close
+
+	// Of the start: see loading.go.
+	begun         *fsm.Machine // until its snapshot would be restored
+	restoresFirst atomic.Bool  // a snapshot will be restored before the replica runs
+	restoreErr    error        // why that failed
+	replayTo      uint64       // last entry of the log at the start
+	replayed      atomic.Bool  // and it was applied
+
+	wg       sync.WaitGroup
+	stopped  chan struct{}
+	closing  sync.Once
+	closeErr error // of the first Close
 }
 
 // OpenGroup starts a replica of a data group.
@@ -113,9 +127,21 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 	if o.Machine.Running == nil {
 		o.Machine.Running = &fsm.Running{}
 	}
-	machine := fsm.New(o.Machine)
+	if o.Loading == nil {
+		o.Loading = &Loading{}
+	}
+	o.Machine.Loaded, o.Machine.Ahead = &o.Loading.LoadProgress, ahead
+	begun := o.Begun
+	machine := begun
+	if machine == nil {
+		machine = fsm.New(o.Machine)
+	}
+	o.Begun = nil
 	g := &Group{opt: o, log: o.Replica.Logger, machine: machine, waiters: machine.Waiters(), stats: machine.Stats, origin: newOrigin(), stopped: make(chan struct{}),
-		sweep: make(chan struct{}, 1)}
+		sweep: make(chan struct{}, 1), begun: begun}
+	if err := g.noteFiles(); err != nil {
+		return nil, err
+	}
 	g.requests.New = func() any { return &request{done: make(chan error, 1)} }
 	g.expiring.Store(true)
 	g.queue.init(o.QueueBytes, g.urgent)
@@ -126,6 +152,9 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 	o.Replica.OnFollower = g.onFollower
 	// NewRaft restores the newest snapshot through g before it returns.
 	r, err := OpenReplica(o.Replica)
+	if g.restoreErr != nil {
+		return nil, fmt.Errorf("newest snapshot can't be read: %w", g.restoreErr) // the library hides why
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -213,9 +242,9 @@ func (g *Group) Do(u *fsm.Unit) error {
 		}
 		now := g.now()
 		g.mu.RLock()
-		if g.broken {
+		if err := g.unusable; err != nil {
 			g.mu.RUnlock()
-			return ErrNotLeader
+			return err
 		}
 		if u.Waiter != nil && g.Serving() == 0 {
 			g.mu.RUnlock()
@@ -262,6 +291,9 @@ func (g *Group) DoStale(u *fsm.Unit) error {
 	u.Waiter = nil // nobody would serve it here
 	g.mu.RLock()
 	defer g.mu.RUnlock()
+	if g.unusable != nil {
+		return g.unusable
+	}
 	for !g.machine.Read(u, g.machine.Now(), 1) {
 	}
 	return nil
@@ -375,7 +407,7 @@ func (f groupFSM) Apply(l *raft.Log) any {
 	g := f.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.broken || l.Index <= g.machine.Index() {
+	if g.unusable != nil || l.Index <= g.machine.Index() {
 		return nil // or in the snapshot already
 	}
 	var units []*fsm.Unit
@@ -412,7 +444,7 @@ func (g *Group) stopApplying(err error) {
 		g.fatal(fmt.Errorf("group %d: %w", g.opt.Replica.Group, err))
 		return
 	}
-	g.broken = true
+	g.unusable = ErrNotLeader
 	g.lost()
 	g.waiters.Drop(fsm.Deposed)
 	// Ends when OnPanic does; its owner is whoever opened the group.
@@ -423,26 +455,10 @@ func (g *Group) stopApplying(err error) {
 func (f groupFSM) Snapshot() (raft.FSMSnapshot, error) {
 	f.g.mu.Lock()
 	defer f.g.mu.Unlock()
-	if f.g.broken {
-		return nil, errors.New("the group is being rebuilt")
+	if f.g.unusable != nil {
+		return nil, errRebuilt
 	}
 	return &groupSnapshot{f.g, f.g.machine.BeginSnapshot()}, nil
-}
-
-// Restore implements raft.FSM: a fresh machine takes the old one's place when
-// it is complete.
-func (f groupFSM) Restore(rc io.ReadCloser) error {
-	m, err := fsm.Restore(rc, f.g.opt.Machine)
-	if err = errors.Join(err, rc.Close()); err != nil {
-		return fmt.Errorf("restore snapshot of group %d: %w", f.g.opt.Replica.Group, err)
-	}
-	f.g.mu.Lock()
-	defer f.g.mu.Unlock()
-	f.g.machine.BreakWatches()
-	m.TakeOver(f.g.machine)
-	f.g.machine = m
-	f.g.lost()
-	return nil
 }
 
 // fatal ends the process: this replica can't go on without diverging.

@@ -28,16 +28,16 @@ func (g *Group) Import(file io.Reader, merge bool) (n fsm.Loaded, err error) {
 		return n, ErrNotAlone
 	}
 	g.mu.Lock()
-	if g.broken {
+	if err := g.unusable; err != nil {
 		g.mu.Unlock()
-		return n, ErrNotLeader
+		return n, err
 	}
 	next, err := g.machine.Successor(g.opt.Machine, merge)
 	g.mu.Unlock()
 	if err != nil {
 		return n, err
 	}
-	if n, err = next.Load(file, g.now(), merge); err != nil {
+	if n, err = next.Load(file, g.now(), merge, g.opt.Machine); err != nil {
 		return n, err
 	}
 	return n, withSnapshot(next, func(size int64, r io.Reader) error {
@@ -48,14 +48,17 @@ func (g *Group) Import(file io.Reader, merge bool) (n fsm.Loaded, err error) {
 // ErrNotAlone is returned where only a group of one replica can do something.
 var ErrNotAlone = errors.New("the group has several replicas")
 
+// errRebuilt is why there is no state to be written just now.
+var errRebuilt = errors.New("the group is being rebuilt")
+
 // Export writes the group's state as an RDB file for others, as it is when the call
 // begins; file.Now is the group's to set. Others go on meanwhile.
 func (g *Group) Export(w io.Writer, file fsm.File) error {
 	file.Now = g.now()
 	g.mu.Lock()
-	if g.broken {
+	if g.unusable != nil {
 		g.mu.Unlock()
-		return errors.New("the group is being rebuilt")
+		return errRebuilt
 	}
 	s := g.machine.BeginFile(file)
 	g.mu.Unlock()
@@ -68,34 +71,42 @@ func (g *Group) Export(w io.Writer, file fsm.File) error {
 }
 
 // Seed makes what fill puts into a machine the first state of a replica that has none,
-// before it is opened; limits are thresholds of compact encodings. It reports false,
+// before it is opened, and returns it for GroupOptions.Begun, so that it isn't read a
+// second time; limits are thresholds of compact encodings. It returns nil,
 // and does nothing, if there is state already. A crash leaves either nothing or all
 // of it.
-func (f *Files) Seed(fill func(*fsm.Machine) error, members []raft.Server, o fsm.Options, limits map[string]int) (bool, error) {
+func (f *Files) Seed(fill func(*fsm.Machine, fsm.Options) error, members []raft.Server, o fsm.Options, l *Loading, limits map[string]int) (*fsm.Machine, error) {
 	has, err := raft.HasExistingState(f.Log, f.Stable, f.Snapshots)
 	if err != nil || has {
-		return false, err
+		return nil, err
 	}
+	o.Loaded, o.Ahead = &l.LoadProgress, ahead
 	m := fsm.New(o)
 	for name, n := range limits {
 		if limit := m.LimitNamed(name); limit != nil {
 			*limit = n
 		}
 	}
-	if err := fill(m); err != nil {
-		return false, err
+	if err := fill(m, o); err != nil {
+		return nil, err
 	}
-	return true, withSnapshot(m, func(_ int64, r io.Reader) error {
-		_, t := raft.NewInmemTransport("")
-		sink, err := f.Snapshots.Create(raft.SnapshotVersionMax, 1, 1, raft.Configuration{Servers: members}, 1, t)
-		if err != nil {
-			return err
-		}
-		if _, err := io.Copy(sink, r); err != nil {
-			return errors.Join(err, sink.Cancel())
-		}
-		return sink.Close()
-	})
+	_, t := raft.NewInmemTransport("")
+	sink, err := f.Snapshots.Create(raft.SnapshotVersionMax, 1, 1, raft.Configuration{Servers: members}, 1, t)
+	if err != nil {
+		return nil, err
+	}
+	s := m.BeginSnapshot().Plain()
+	defer s.Release()
+	if _, err := s.WriteTo(sink, nobody{}); err != nil {
+		return nil, errors.Join(err, sink.Cancel())
+	}
+	if err := sink.Close(); err != nil {
+		return nil, err
+	}
+	if s, ok := f.Snapshots.(*snapshotFiles); ok {
+		s.starting.Store(true) // and nobody will read what it opens
+	}
+	return m, nil
 }
 
 // withSnapshot hands on a machine's state as a snapshot and its size, which the

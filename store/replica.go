@@ -274,7 +274,10 @@ func (r *Replica) lead() *leadership {
 // earlier terms is applied here, then OnLeader, then the group serves.
 func (r *Replica) settle(ctx context.Context) {
 	term := r.raft.CurrentTerm()
-	if err := r.raft.Barrier(0).Error(); err != nil {
+	if err := r.barrier(ctx); err != nil {
+		if ctx.Err() != nil {
+			return
+		}
 		r.log.Warn("leadership not settled", "term", term, "error", err)
 		return
 	}
@@ -290,6 +293,21 @@ func (r *Replica) settle(ctx context.Context) {
 	if ctx.Err() == nil && r.raft.State() == raft.Leader && r.raft.CurrentTerm() == term {
 		r.serving.Store(term)
 		r.log.Info("serving", "term", term)
+	}
+}
+
+// barrier waits until everything committed so far is applied, or ctx ends. The library
+// forgets to answer when it is shut down while its state machine has a backlog.
+func (r *Replica) barrier(ctx context.Context) error {
+	answer := make(chan error, 1)
+	f := r.raft.Barrier(0)
+	// Owned by nobody: it ends with the answer, and with the process if there is none.
+	go func() { answer <- f.Error() }()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -15,7 +15,7 @@ func (g *Group) WorthTrying(cmd *fsm.Command, args [][]byte) bool {
 	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return !g.broken && g.machine.WorthTrying(cmd, args)
+	return g.unusable == nil && g.machine.WorthTrying(cmd, args)
 }
 
 // try runs a unit of scripts as a read. False without an error: it has to go
@@ -28,9 +28,9 @@ func (g *Group) try(u *fsm.Unit) (answered bool, err error) {
 		}
 		now := g.now()
 		g.mu.RLock()
-		if g.broken {
+		if err := g.unusable; err != nil {
 			g.mu.RUnlock()
-			return false, ErrNotLeader
+			return false, err
 		}
 		if g.waiters.Due() { // see Do
 			g.mu.RUnlock()

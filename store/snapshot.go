@@ -2,6 +2,8 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -158,16 +160,38 @@ func (s *groupSnapshot) Release() {
 }
 
 // Reload writes the state as RDB and reads it back in its place: DEBUG RELOAD.
-// Nothing is applied meanwhile.
-func (g *Group) Reload() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	m, err := g.machine.Successor(g.opt.Machine, true)
+// Nothing is applied meanwhile. The state is dropped before it is read back; if that
+// fails, the process ends.
+func (g *Group) Reload() (err error) {
+	if g.opt.Replica.Files.Temp == nil {
+		return errors.New("there is no directory for a file")
+	}
+	f, err := g.opt.Replica.Files.Temp()
 	if err != nil {
 		return err
 	}
-	m.TakeOver(g.machine)
-	g.machine = m
+	defer func() { err = errors.Join(err, f.Close()) }()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.unusable != nil {
+		return g.unusable
+	}
+	s := g.machine.BeginSnapshot().Plain()
+	_, err = s.WriteTo(f, nobody{})
+	s.Release()
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return err
+	}
+	g.emptyLocked()
+	m, err := fsm.Restore(f, g.opt.Machine)
+	if err != nil {
+		g.fatal(fmt.Errorf("reload group %d: %w", g.opt.Replica.Group, err))
+		return err
+	}
+	g.fill(m)
 	return nil
 }
 

@@ -31,7 +31,7 @@ func (g *Group) park(u *fsm.Unit) (bool, error) {
 	term := g.Serving()
 	// Every push that was acknowledged before the command came is applied here if
 	// the replica led then, and every later one finds the waiter.
-	parked := !g.broken && term != 0 && g.machine.Park(u, g.now())
+	parked := g.unusable == nil && term != 0 && g.machine.Park(u, g.now())
 	g.mu.RUnlock()
 	if !parked {
 		return false, nil
@@ -50,7 +50,7 @@ func (g *Group) lookAndWait(u *fsm.Unit) (bool, error) {
 	g.mu.RLock()
 	term := g.Serving()
 	// What is about to be handed to a waiter must not be seen.
-	done := !g.broken && term != 0 && !g.waiters.Due() && g.machine.Read(u, g.now(), rand.Uint64())
+	done := g.unusable == nil && term != 0 && !g.waiters.Due() && g.machine.Read(u, g.now(), rand.Uint64())
 	g.mu.RUnlock()
 	if !done {
 		return false, nil
@@ -81,7 +81,7 @@ func (g *Group) claim(b *batch, now int64) {
 	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	if g.broken {
+	if g.unusable != nil {
 		return
 	}
 	for _, u := range g.machine.Claim(now, servePerEntry) {

@@ -73,6 +73,10 @@ func (s *Session) resolve(args [][]byte) {
 		s.reject(node, errMonitoring)
 		return
 	}
+	if s.refusesLoading(node) {
+		s.reject(node, errLoading)
+		return
+	}
 	if !s.tx.open || !queued(node) {
 		if s.waitPause(node, args); s.killed.Load() {
 			return
@@ -87,6 +91,20 @@ func (s *Session) resolve(args [][]byte) {
 		return
 	}
 	s.runData(node, args)
+}
+
+// refusesLoading reports whether a command has to wait until the node has loaded its
+// data. In cluster mode one with keys is sent to its slot's group first.
+func (s *Session) refusesLoading(node *Node) bool {
+	loading := s.srv.opts.Loading
+	if loading == nil || !loading(-1) {
+		return false
+	}
+	spec := node.Spec
+	if spec.Flags.Has(command.Loading) {
+		return spec.Name == "EXEC" && spec.Parent() == nil && s.tx.open && s.tx.slot < 0 && s.tx.needsData()
+	}
+	return !s.srv.opts.Router.Cluster() || len(spec.Keys) == 0 && spec.Extract == nil
 }
 
 // attack reports whether the command is the first line of an HTTP request that
@@ -202,6 +220,9 @@ func (s *Session) route(slot int, reads bool) (g Group, stale bool, redirect str
 		return g, false, ""
 	}
 	if s.readonly && reads {
+		if loading := s.srv.opts.Loading; loading != nil && loading(slot) {
+			return nil, false, errLoading
+		}
 		if local := s.srv.opts.Router.Local(slot); local != nil {
 			return local, true, ""
 		}

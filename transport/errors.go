@@ -21,6 +21,7 @@ const (
 	errNotInteger   = "ERR value is not an integer or out of range"
 	errClusterOff   = "ERR This instance has cluster support disabled"
 	errOOM          = "OOM command not allowed when used memory > 'maxmemory'."
+	errLoading      = "LOADING Redis is loading the dataset in memory"
 	errMaxClients   = "ERR max number of clients reached"
 
 	// Not in Redis, where all keys of a node can be watched together.
@@ -42,6 +43,8 @@ func replyFor(err error, cluster bool, redirect func() string) string {
 		return "TRYAGAIN The leader is not known yet, nothing was executed"
 	case errors.Is(err, store.ErrNoQuorum):
 		return "CLUSTERDOWN The cluster is down"
+	case errors.Is(err, store.ErrLoading):
+		return errLoading
 	case errors.Is(err, store.ErrOverloaded):
 		return "TRYAGAIN Too many commands are waiting, nothing was executed"
 	case errors.Is(err, store.ErrNoSpace):

@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"slices"
+
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
 )
@@ -20,6 +22,11 @@ type queuedCommand struct {
 	node *Node
 	args [][]byte
 	slot int
+}
+
+// needsData reports whether a collected command can't run while data is loaded.
+func (t *transaction) needsData() bool {
+	return slices.ContainsFunc(t.queue, func(q queuedCommand) bool { return !q.node.Spec.Flags.Has(command.Loading) })
 }
 
 // watching is what WATCH has collected, at one group.

@@ -39,6 +39,10 @@ type Options struct {
 	// be written (stop-writes-on-bgsave-error); nil: never.
 	NotSaved func() bool
 
+	// Loading reports whether this node loads the data of a slot, or with -1 any data at
+	// all, so that there is nothing to run commands on; nil: it never does.
+	Loading func(slot int) bool
+
 	// Serves reports, without waiting, whether this node serves a slot; nil: all.
 	Serves func(slot int) bool
 

@@ -31,6 +31,7 @@ type DB struct {
 	slots   []Dense[Entry] // nil while the database was never written
 	keys    int
 	expires int
+	expect  int     // keys that a loader expects in a slot; 0: it doesn't know
 	used    int64   // bytes, by Entry.MemUsage, of all entries but those that are open
 	tree    []int32 // Fenwick tree over the slots' key counts, for random keys
 }

@@ -213,6 +213,20 @@ func (d *Dense[E]) Reserve(n int) {
 	d.items = items
 }
 
+// prepare makes room for the next element where n are expected in all: for eight times as
+// many as there are at the most, as n may be anything.
+func (d *Dense[E]) prepare(n int) {
+	have := len(d.items)
+	if have < cap(d.items) || n <= have {
+		return
+	}
+	n = min(n, max(8*have, 16))
+	d.Reserve(n)
+	if size := 1 << bits.Len(uint(n*4/3)); n >= indexed && size > d.cells() {
+		d.rebuild(size)
+	}
+}
+
 // grow makes room for more elements: for a quarter more, where append would
 // double. Of the keyspace's dictionaries there are thousands, and the room that
 // none of them needs would be the largest part of their memory.

@@ -1,6 +1,9 @@
 package keyspace
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Keyspace is all the data of one group: its databases and the index of
 // expiries. Reads may run beside each other; a change needs the keyspace alone.
@@ -71,11 +74,23 @@ func (ks *Keyspace) Set(db int, slot uint16, key []byte, v Value, keepTTL bool) 
 	}
 }
 
+// Expect prepares a database for a number of keys in that many slots, which are about
+// to be loaded. Nothing is relied on: room is only made as keys come. With no keys
+// nothing is expected any more.
+func (ks *Keyspace) Expect(db, keys, slots int) {
+	// Half of the slots get more than the mean, few get more than this.
+	mean := float64(keys) / float64(max(slots, 1))
+	ks.dbs[db].expect = int(mean + math.Sqrt(mean))
+}
+
 // Add is Set for a key that doesn't exist.
 func (ks *Keyspace) Add(db int, slot uint16, key []byte, v Value) {
 	ks.Touch(slot)
 	d := ks.dbs[db]
 	d.init()
+	if d.expect > 0 {
+		d.slots[slot].prepare(d.expect)
+	}
 	i := d.slots[slot].Add(newEntry(key, v, ks.Fresh))
 	d.count(slot, 1)
 	ks.moves++

@@ -17,6 +17,9 @@ type Decoder struct {
 	// means that an Encoder has written the file: collections are held exactly
 	// as they were, and the checksum can't have been switched off.
 	Limits *keyspace.Limits
+	// Own, if set, is how the names of auxiliary fields begin that only an Encoder's
+	// files have: when one has come, Limits are nil.
+	Own string
 
 	src     source
 	version int
@@ -176,6 +179,9 @@ func (d *Decoder) aux() (rec Record, err error) {
 		return rec, err
 	}
 	rec.Name = name
+	if d.Own != "" && len(name) >= len(d.Own) && string(name[:len(d.Own)]) == d.Own {
+		d.Limits = nil
+	}
 	rec.Text, err = d.bytes(&d.room)
 	return rec, err
 }

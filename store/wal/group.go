@@ -57,6 +57,21 @@ func (l *Log) GetLog(i uint64, out *raft.Log) error {
 	return err
 }
 
+// Bytes returns the size of the records of entries first to last.
+func (l *Log) Bytes(first, last uint64) (sum int64) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	x := l.w.indexLocked(l.group)
+	for i := max(first, x.first); i <= last; i++ {
+		p, ok := x.get(i)
+		if !ok {
+			break
+		}
+		sum += int64(p.size)
+	}
+	return sum
+}
+
 // StoreLog implements raft.LogStore.
 func (l *Log) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
 

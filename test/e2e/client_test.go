@@ -23,7 +23,7 @@ const (
 )
 
 // notExecuted are the error codes that promise that nothing was executed.
-var notExecuted = map[string]bool{"MOVED": true, "TRYAGAIN": true, "CLUSTERDOWN": true, "MISCONF": true, "OOM": true}
+var notExecuted = map[string]bool{"MOVED": true, "TRYAGAIN": true, "CLUSTERDOWN": true, "LOADING": true, "MISCONF": true, "OOM": true}
 
 // judge sorts a reply to a write. An error reply that is in no class is a bug
 // of the server, which the caller must report.

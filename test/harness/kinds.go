@@ -42,6 +42,9 @@ func (Quorate) Form(context.Context, *Cluster) error { return nil }
 // Ready asks for all slots of a cluster, and for an answered write of a plain node.
 func (q Quorate) Ready(ctx context.Context, addr string) error {
 	if q.Cluster {
+		if err := ping(ctx, addr); err != nil { // it loads
+			return err
+		}
 		return clusterReady(ctx, addr)
 	}
 	_, err := wire.Once(ctx, addr, replyTimeout, "DEL", "harness:probe")
