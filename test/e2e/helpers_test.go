@@ -262,3 +262,25 @@ func scaled(full, short int) int {
 	}
 	return full
 }
+
+// compact has the Raft log of an idle node replaced by a snapshot.
+func compact(t *testing.T, addr string) {
+	t.Helper()
+	text(t, addr, "BGREWRITEAOF")
+	eventually(t, "a snapshot of everything", func() error {
+		info := text(t, addr, "INFO", "persistence")
+		if !strings.Contains(info, "quorate_log_bytes:0\r\n") || !strings.Contains(info, "aof_rewrite_in_progress:0\r\n") {
+			return fmt.Errorf("%s", info)
+		}
+		return nil
+	})
+}
+
+// save has a node of a cluster take snapshots, however long that takes.
+func save(t *testing.T, addr string) {
+	t.Helper()
+	eventually(t, "SAVE", func() error {
+		_, err := wire.Once(t.Context(), addr, patience, "SAVE")
+		return err
+	})
+}

@@ -42,15 +42,6 @@ func pipelined(t *testing.T, addr string, n int, command func(i int) []string) {
 	}
 }
 
-// save has a node take snapshots, however long that takes.
-func save(t *testing.T, addr string) {
-	t.Helper()
-	eventually(t, "SAVE", func() error {
-		_, err := wire.Once(t.Context(), addr, patience, "SAVE")
-		return err
-	})
-}
-
 // hundred returns 100 bytes that don't compress.
 func hundred(i int) string {
 	r := rand.New(rand.NewPCG(uint64(i), 7))
@@ -98,7 +89,8 @@ func TestLoadingMemory(t *testing.T) {
 		t.Skip(err)
 	}
 	pipelined(t, addr, keys, func(i int) []string { return []string{"SET", fmt.Sprint("key:", i), hundred(i)} })
-	save(t, addr)
+	text(t, addr, "SAVE")
+	compact(t, addr)
 	digest := text(t, addr, "DEBUG", "DIGEST")
 	same := func(what string) {
 		t.Helper()
