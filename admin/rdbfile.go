@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/gradual"
 	"github.com/quorate/quorate/store"
 )
 
@@ -109,7 +110,7 @@ func (a *Admin) writeDumpTo(path string) (err error) {
 			err = errors.Join(err, os.Remove(aside))
 		}
 	}()
-	w := bufio.NewWriterSize(stoppable{f, &a.dumps.stop}, 1<<20)
+	w := bufio.NewWriterSize(stoppable{gradual.NewWriter(f), &a.dumps.stop}, 1<<20)
 	s := a.Config.Current()
 	for _, g := range a.Node.Groups() { // the one of plain mode
 		if err := g.Export(w, fsm.File{Uncompressed: !s.RDBCompression, NoChecksum: !s.RDBChecksum, Progress: &a.dumps.progress}); err != nil {

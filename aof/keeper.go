@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/quorate/quorate/gradual"
 )
 
 // Keeper keeps a directory up to date while the server runs, as redis-server does: a base,
@@ -446,7 +448,7 @@ func (r *run) base() error {
 		return err
 	}
 	begun := false
-	err = r.k.opt.Base(stoppable{f, r.stop}, func() {
+	err = r.k.opt.Base(stoppable{gradual.NewWriter(f), r.stop}, func() {
 		begun = true
 		r.k.begin()
 	})

@@ -15,16 +15,16 @@ import (
 // while the machine goes on.
 //
 // Nothing is copied when it begins. WriteTo walks the hash slots; a slot that
-// is about to change before the walk has reached it is serialised first, by the
+// is about to change before the walk has reached it is copied first, by the
 // goroutine that applies, and kept until the walk gets there. So the file holds
 // the slots in order whatever was written meanwhile, and replicas at the same
 // index write the same bytes. A database that is flushed or swapped meanwhile
 // is walked where it is: the snapshot has its own list of them.
 //
-// One slot is serialised in one go, under the read lock or by the applier: a
-// single huge collection makes others wait as long as its serialisation takes.
+// One slot is serialised in one go under the read lock, or copied in one by the applier,
+// which takes a tenth of that time: a single huge collection makes others wait as long.
 // In the worst case, when every slot is written before the walk gets to it, the
-// serialised state is in memory once as a whole.
+// state is in memory twice.
 //
 // Everything here is guarded by the group's lock. WriteTo changes the fields
 // while it holds the lock for reading, which is enough: it is the only one who
@@ -37,9 +37,8 @@ type Snapshot struct {
 
 	dbs      []*keyspace.DB
 	walker   rdb.Encoder
-	applier  rdb.Encoder
-	next     int               // slots below it are written or in the walker's hands
-	pending  map[uint16][]byte // slots the applier has saved
+	next     int                 // slots below it are written or in the walker's hands
+	pending  map[uint16]slotCopy // slots the applier has saved
 	selected int               // database at the end of what the walker has written; -1: none
 	usage    func(*keyspace.Entry) rdb.Usage
 	remove   func()
@@ -68,7 +67,7 @@ func (m *Machine) BeginUsedSnapshot() *Snapshot {
 }
 
 func (m *Machine) openSnapshot() *Snapshot {
-	s := &Snapshot{functions: m.libraries.codes(), pending: map[uint16][]byte{}, selected: -1, origin: m.origin()}
+	s := &Snapshot{functions: m.libraries.codes(), pending: map[uint16]slotCopy{}, selected: -1, origin: m.origin()}
 	for i := range m.ks.Databases() {
 		s.dbs = append(s.dbs, m.ks.DB(i))
 	}
@@ -97,9 +96,15 @@ func (s *Snapshot) Origin() Origin { return s.origin }
 // batch is how many bytes are collected under one hold of the lock, and
 // batchSlots how many slots are looked at.
 const (
-	batch      = 64 << 10
+	batch      = 16 << 10
 	batchSlots = 256
 )
+
+// slotCopy is a slot as it was: the entries of each database.
+type slotCopy struct {
+	entries [][]keyspace.Entry
+	bytes   int
+}
 
 // WriteTo writes the snapshot as an RDB file and returns its size. It runs
 // beside the machine, holding rlock, which must keep Apply out, for one batch
@@ -132,36 +137,38 @@ type SnapshotPart struct {
 // writeSlots writes the keys.
 func (s *Snapshot) writeSlots(out *rdb.Writer, rlock sync.Locker) (err error) {
 	for more := true; more && err == nil; {
-		var saved []byte
+		var saved slotCopy
 		rlock.Lock()
 		saved, more = s.collect()
 		rlock.Unlock()
-		if _, err = out.Write(s.walker.Bytes()); err == nil && saved != nil {
-			_, err = out.Write(saved)
+		for n := range saved.entries {
+			s.selected = s.encode(&s.walker, n, saved.entries[n], s.selected)
 		}
+		_, err = out.Write(s.walker.Bytes())
 	}
 	return err
 }
 
-// collect serialises the next slots for the walker. It stops behind a slot that
-// the applier has saved, and returns that to be written next.
-func (s *Snapshot) collect() (saved []byte, more bool) {
+// collect serialises the next slots for the walker. It stops at a slot that
+// the applier has saved, and returns that to be serialised without the lock.
+func (s *Snapshot) collect() (saved slotCopy, more bool) {
 	s.walker.Reset()
 	for n := 0; n < batchSlots && s.next < hashslot.Count && s.walker.Len() < batch; n++ {
 		slot := uint16(s.next)
 		s.next++
-		if b, ok := s.pending[slot]; ok {
+		if c, ok := s.pending[slot]; ok {
 			delete(s.pending, slot)
-			s.file.Progress.copied(-len(b))
-			s.selected = -1
-			return b, s.next < hashslot.Count
+			s.file.Progress.copied(-c.bytes)
+			return c, s.next < hashslot.Count
 		}
-		s.selected = s.encode(&s.walker, slot, s.selected)
+		for n, db := range s.dbs {
+			s.selected = s.encode(&s.walker, n, db.Slot(slot).All(), s.selected)
+		}
 	}
-	return nil, s.next < hashslot.Count
+	return slotCopy{}, s.next < hashslot.Count
 }
 
-// save serialises a slot that is about to change. The applier calls it.
+// save copies a slot that is about to change. The applier calls it.
 func (s *Snapshot) save(slot uint16) {
 	if int(slot) < s.next {
 		return
@@ -169,37 +176,37 @@ func (s *Snapshot) save(slot uint16) {
 	if _, twice := s.pending[slot]; twice {
 		return
 	}
-	s.encode(&s.applier, slot, -1)
-	s.pending[slot] = s.applier.Take()
-	s.file.Progress.copied(len(s.pending[slot]))
+	c := slotCopy{entries: make([][]keyspace.Entry, len(s.dbs))}
+	for n, db := range s.dbs {
+		var bytes int
+		c.entries[n], bytes = db.CopySlot(slot)
+		c.bytes += bytes
+	}
+	s.pending[slot] = c
+	s.file.Progress.copied(c.bytes)
 }
 
-// encode serialises one slot of all databases, the keys in their order in
+// encode serialises one slot's entries of database n, in their order in
 // memory: added in this order they come to lie in it again. It returns which
 // database is selected behind it, -1 for none.
-func (s *Snapshot) encode(e *rdb.Encoder, slot uint16, selected int) int {
-	for n, db := range s.dbs {
-		keys := db.Slot(slot)
-		if keys.Len() == 0 {
-			continue
-		}
-		// Whether the applier has saved a slot must not show in a snapshot.
-		if n != selected || !e.LikeRedis {
-			e.SelectDB(n)
-			selected = n
-		}
-		for i := range keys.Len() {
-			k, u := keys.At(i), rdb.Unknown
-			if s.usage != nil {
-				u = s.usage(k)
-			}
-			if s.file.Progress != nil {
-				s.file.Progress.Keys.Add(1)
-			}
-			e.UsedKey(k.Key(), k.ExpireAt(), u, &k.Value)
-		}
+func (s *Snapshot) encode(e *rdb.Encoder, n int, entries []keyspace.Entry, selected int) int {
+	if len(entries) == 0 {
+		return selected
 	}
-	return selected
+	if n != selected {
+		e.SelectDB(n)
+	}
+	for i := range entries {
+		k, u := &entries[i], rdb.Unknown
+		if s.usage != nil {
+			u = s.usage(k)
+		}
+		if s.file.Progress != nil {
+			s.file.Progress.Keys.Add(1)
+		}
+		e.UsedKey(k.Key(), k.ExpireAt(), u, &k.Value)
+	}
+	return n
 }
 
 // Names of the auxiliary fields that carry the machine's own state. Redis

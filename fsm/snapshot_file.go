@@ -59,9 +59,7 @@ func (m *Machine) BeginFile(f File) *Snapshot {
 			f.Progress.Total.Add(int64(db.Len()))
 		}
 	}
-	for _, e := range []*rdb.Encoder{&s.walker, &s.applier} {
-		e.LikeRedis, e.Uncompressed = true, f.Uncompressed
-	}
+	s.walker.LikeRedis, s.walker.Uncompressed = true, f.Uncompressed
 	return s
 }
 

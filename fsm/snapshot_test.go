@@ -255,7 +255,7 @@ func TestRestoreRefuses(t *testing.T) {
 		e.Reset()
 		e.Header()
 		build()
-		return resum(append(e.Take(), 0xff, 0, 0, 0, 0, 0, 0, 0, 0))
+		return resum(append(e.Bytes(), 0xff, 0, 0, 0, 0, 0, 0, 0, 0))
 	}
 	own := func(change func(fields map[string]string)) []byte {
 		fields := map[string]string{auxFormat: snapshotFormat, auxIndex: "1", auxTime: "2", auxChain: "ab",
@@ -298,7 +298,7 @@ func TestRestoreStock(t *testing.T) {
 	var e rdb.Encoder
 	e.Header()
 	e.Aux("redis-ver", "6.2.1")
-	b := resum(append(e.Take(), 0xff, 0, 0, 0, 0, 0, 0, 0, 0))
+	b := resum(append(e.Bytes(), 0xff, 0, 0, 0, 0, 0, 0, 0, 0))
 	m := restore(t, b)
 	same(t, m, New(plain))
 	m, err := Restore(bytes.NewReader(b), Options{Databases: 1, Cluster: true})

@@ -150,7 +150,7 @@ func (a *Archive) State(o fsm.Options) (*fsm.Machine, error) {
 	if a.Snapshot == nil {
 		return fsm.New(o), nil
 	}
-	f, err := os.Open(filepath.Join(a.dir, "snapshots", a.Snapshot.ID, "state.bin"))
+	f, err := os.Open(filepath.Join(a.dir, snapshotDir, a.Snapshot.ID, snapshotContent))
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func (g *Group) Export(w io.Writer, file fsm.File) error {
 		s.Release()
 		g.mu.Unlock()
 	}()
-	return fsm.WriteFile(w, []fsm.SnapshotPart{{Snapshot: s, Lock: g.mu.RLocker()}}, "")
+	return fsm.WriteFile(g.pace(w), []fsm.SnapshotPart{{Snapshot: s, Lock: g.mu.RLocker()}}, "")
 }
 
 // Seed makes what fill puts into a machine the first state of a replica that has none,

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/fsm/crc64"
+	"github.com/quorate/quorate/gradual"
 	"github.com/quorate/quorate/store/fault"
 )
 
@@ -32,11 +33,12 @@ type snapshotFiles struct {
 	starting atomic.Bool // the replica will open its snapshot for the first time
 }
 
-// The names that the library gives to its directory, and to a snapshot that is
-// being written.
+// The names that the library gives to its directory, to a snapshot that is
+// being written, and to what is in it.
 const (
-	snapshotDir = "snapshots"
-	unfinished  = ".tmp"
+	snapshotDir     = "snapshots"
+	unfinished      = ".tmp"
+	snapshotContent = "state.bin"
 )
 
 // openSnapshots opens the snapshots of a replica in dir. Those that a crash has
@@ -85,7 +87,7 @@ func (s *snapshotFiles) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, erro
 	if err := json.Unmarshal(text, &meta); err != nil {
 		return nil, nil, fmt.Errorf("description of snapshot %s: %w", id, err)
 	}
-	f, err := os.Open(filepath.Join(s.dir, id, "state.bin"))
+	f, err := os.Open(filepath.Join(s.dir, id, snapshotContent))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -153,23 +155,46 @@ func (r *snapshotReader) Close() error { return r.f.Close() }
 
 // Create implements raft.SnapshotStore. The library syncs a snapshot's files and
 // the directory that it is moved to, but not the one that holds the files.
-func (f *snapshotFiles) Create(v raft.SnapshotVersion, index, term uint64, c raft.Configuration, at uint64, t raft.Transport) (raft.SnapshotSink, error) {
-	sink, err := f.FileSnapshotStore.Create(v, index, term, c, at, t)
+func (f *snapshotFiles) Create(v raft.SnapshotVersion, index, term uint64, c raft.Configuration, entry uint64, t raft.Transport) (raft.SnapshotSink, error) {
+	sink, err := f.FileSnapshotStore.Create(v, index, term, c, entry, t)
 	if err != nil {
 		return nil, err
 	}
-	if err := syncDir(filepath.Join(f.dir, sink.ID()+unfinished)); err != nil {
+	at := filepath.Join(f.dir, sink.ID()+unfinished)
+	content, err := os.Open(filepath.Join(at, snapshotContent))
+	if err != nil {
 		return nil, errors.Join(err, sink.Cancel())
 	}
-	return snapshotSink{sink}, nil
+	if err := syncDir(at); err != nil {
+		return nil, errors.Join(err, sink.Cancel(), content.Close())
+	}
+	return snapshotSink{sink, content, gradual.NewWriter(content)}, nil
 }
 
-type snapshotSink struct{ raft.SnapshotSink }
+type snapshotSink struct {
+	raft.SnapshotSink
+	content *os.File // what the sink writes to, a second time
+	synced  *gradual.Writer
+}
+
+// Write implements io.Writer.
+func (s snapshotSink) Write(b []byte) (int, error) {
+	n, err := s.SnapshotSink.Write(b)
+	if err == nil {
+		err = s.synced.Wrote(n)
+	}
+	return n, err
+}
+
+// Cancel gives the snapshot up.
+func (s snapshotSink) Cancel() error {
+	return errors.Join(s.SnapshotSink.Cancel(), s.content.Close())
+}
 
 // Close puts the snapshot in place.
 func (s snapshotSink) Close() error {
 	fault.Point("snapshot: before it is in place")
-	err := s.SnapshotSink.Close()
+	err := errors.Join(s.SnapshotSink.Close(), s.content.Close())
 	fault.Point("snapshot: after it is in place")
 	return err
 }

@@ -82,6 +82,9 @@ func tagOf(hash uint32) uint8 { return uint8(hash >> 24) }
 // Len returns the number of elements.
 func (d *Dense[E]) Len() int { return len(d.items) }
 
+// All returns the elements in their order. The slice is the dictionary's own.
+func (d *Dense[E]) All() []E { return d.items }
+
 // At returns the element at position i, 0 <= i < Len. The pointer is valid
 // until the next Add or Delete. The element's key must not be changed.
 func (d *Dense[E]) At(i int) *E { return &d.items[i] }

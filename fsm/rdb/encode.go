@@ -28,13 +28,6 @@ func (e *Encoder) Bytes() []byte { return e.buf }
 // Len returns the number of bytes built since the last Reset.
 func (e *Encoder) Len() int { return len(e.buf) }
 
-// Take returns what was built as the caller's own, and starts anew.
-func (e *Encoder) Take() []byte {
-	b := e.buf
-	e.buf = nil
-	return b
-}
-
 // Reset starts anew and keeps the memory.
 func (e *Encoder) Reset() { e.buf = e.buf[:0] }
 

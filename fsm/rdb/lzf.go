@@ -17,6 +17,10 @@ const (
 	lzfMinMatch   = 3
 	lzfMaxMatch   = 264
 	lzfTableBits  = 13
+
+	// The longer nothing has been found, the fewer places are looked at: by one place
+	// fewer for each 1<<lzfHurry bytes. What can't be compressed costs half as much.
+	lzfHurry = 5
 )
 
 // lzfTable holds, by the hash of three bytes, the last place plus one where
@@ -39,8 +43,8 @@ func (t lzfTable) compress(dst, src []byte, limit int) ([]byte, bool) {
 		cell := &t[three*2654435761>>shift]
 		from := int(*cell) - 1
 		*cell = uint32(i + 1)
-		if from < 0 || i-from > lzfMaxOffset || src[from] != src[i] || src[from+1] != src[i+1] || src[from+2] != src[i+2] {
-			i++
+		if from < 0 || i-from > lzfMaxOffset || binary.LittleEndian.Uint32(src[from:])<<8 != three {
+			i += 1 + (i-literals)>>lzfHurry
 			continue
 		}
 		n := lzfMinMatch

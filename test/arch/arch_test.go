@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"fsm/listpack", "fsm/crc64", "slots/hashslot"},
 	{"security", "aof"},
 	{"command", "config", "metrics", "resp"},
-	{"glob", "nonblock"},
+	{"glob", "gradual", "nonblock"},
 }
 
 // anywhere are directories whose packages nobody imports and which may import
