@@ -8,12 +8,14 @@ import (
 // pace lets others have three moments of four while a snapshot is written beside them:
 // what serialises is busy all the time, and on a machine of few processors clients would
 // wait for it (with one moment of two the p99 of writes was 95 ms, with one of five 18). Where
-// nothing is written meanwhile it doesn't hold anything up.
+// nothing is written meanwhile it doesn't hold anything up. Nor does it a short one: the longer a
+// snapshot takes, the more of what it has before it must be copied.
 type pace struct {
 	io.Writer
 	g       *Group
 	applied uint64
-	since   time.Time // the end of the last write
+	since   time.Time     // the end of the last write
+	worked  time.Duration // in all
 }
 
 // restFor is how many times as long as it worked the writer rests; longestRest bounds that: a
@@ -21,6 +23,7 @@ type pace struct {
 const (
 	restFor     = 3
 	longestRest = 5 * time.Millisecond
+	restless    = 200 * time.Millisecond // of work, before the first rest
 )
 
 func (g *Group) pace(w io.Writer) *pace {
@@ -30,9 +33,11 @@ func (g *Group) pace(w io.Writer) *pace {
 // Write implements io.Writer.
 func (p *pace) Write(b []byte) (int, error) {
 	n, err := p.Writer.Write(b)
-	if now := p.g.raft.AppliedIndex(); now != p.applied {
+	took := time.Since(p.since)
+	p.worked += took
+	if now := p.g.raft.AppliedIndex(); now != p.applied && p.worked > restless {
 		p.applied = now
-		time.Sleep(min(restFor*time.Since(p.since), longestRest))
+		time.Sleep(min(restFor*took, longestRest))
 	}
 	p.since = time.Now()
 	return n, err
