@@ -39,7 +39,7 @@ type Snapshot struct {
 	walker   rdb.Encoder
 	next     int                 // slots below it are written or in the walker's hands
 	pending  map[uint16]slotCopy // slots the applier has saved
-	selected int               // database at the end of what the walker has written; -1: none
+	selected int                 // database at the end of what the walker has written; -1: none
 	usage    func(*keyspace.Entry) rdb.Usage
 	remove   func()
 
