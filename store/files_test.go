@@ -211,3 +211,20 @@ func TestSnapshotsLeaveNothing(t *testing.T) {
 		return err
 	}))
 }
+
+// TestSinkClosedTwice: the library closes a snapshot that Persist has closed.
+func TestSinkClosedTwice(t *testing.T) {
+	s, err := openSnapshots(t.TempDir(), hclog.NewNullLogger())
+	must(t, err)
+	_, trans := raft.NewInmemTransport("")
+	sink, err := s.Create(raft.SnapshotVersionMax, 5, 1, raft.Configuration{}, 1, trans)
+	must(t, err)
+	_, err = sink.Write([]byte("state"))
+	must(t, err)
+	for range 2 {
+		must(t, sink.Close())
+	}
+	if list, err := s.List(); err != nil || len(list) != 1 {
+		t.Errorf("%d snapshots: %v", len(list), err)
+	}
+}
