@@ -222,7 +222,7 @@ const retrySave = 5 * time.Second
 // Served says that the node has all its state: what the log held doesn't count as
 // changed since the last file, and from now on there may be files.
 func (a *Admin) Served() {
-	changes, loaded := a.changes(), a.Node.Loaded()
+	changes, loaded := a.Node.Replayed(), a.Node.Loaded() // clients may write already
 	a.dumps.mu.Lock()
 	a.dumps.changes, a.dumps.loaded, a.dumps.serves = changes, loaded, true
 	a.dumps.mu.Unlock()

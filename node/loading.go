@@ -10,8 +10,8 @@ import (
 
 // A node that starts loads: it reads its log, restores snapshots, and applies what
 // the log has behind them. In plain mode it loads until it serves. In a
-// cluster it loads while one of its replicas does, and not while it waits for others,
-// to form the cluster or to say what is committed.
+// cluster it loads until its replicas are open and while one of them loads, and not while
+// it waits for others, to form the cluster or to say what is committed.
 
 // loads is what a node is loading.
 type loads struct {
@@ -78,7 +78,7 @@ func (n *Node) LoadingSlot(slot int) bool {
 		return n.Loading()
 	}
 	id := n.Map().Slots[slot]
-	if n.loads.has(id) {
+	if n.loads.has(id) || id == controlGroup && n.loads.has(startUp) { // no map yet
 		return true
 	}
 	g := n.Groups()[id]
@@ -179,6 +179,30 @@ func (n *Node) started() bool {
 // replayPatience is how long a replica that was opened counts as loading although no leader
 // has said yet how far its log is committed: about the time of an election.
 const replayPatience = 2 * time.Second
+
+// awaitReplicas waits until the replicas that this node has are being opened, which the
+// map, once it is known, has done; but not for others to tell it the map.
+func (n *Node) awaitReplicas() {
+	for opened := time.Now(); time.Since(opened) < replayPatience && !n.reopened(); {
+		select {
+		case <-n.stop:
+			return
+		case <-time.After(replayPoll):
+		}
+	}
+}
+
+// reopened reports whether all replicas that this node has are open, or being opened.
+func (n *Node) reopened() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for id := range n.id.Groups {
+		if id != controlGroup && n.groups[id] == nil && !n.loads.has(id) {
+			return false
+		}
+	}
+	return true
+}
 
 // replayPoll is the pause between two looks at how far a log was applied.
 const replayPoll = 10 * time.Millisecond

@@ -85,13 +85,14 @@ type Node struct {
 	slotMap   *slots.Control
 	changed   chan struct{} // the map or a leadership changed: reconcile
 
-	mu     sync.Mutex
-	id     *identity
-	self   slots.Node
-	groups map[uint32]*store.Group // replicas of data groups on this node
-	busy   map[uint32]bool         // groups that are being opened or deleted
-	closed bool
-	loaded fsm.Loaded // from the RDB file that a node in plain mode began with
+	mu       sync.Mutex
+	id       *identity
+	self     slots.Node
+	groups   map[uint32]*store.Group // replicas of data groups on this node
+	busy     map[uint32]bool         // groups that are being opened or deleted
+	closed   bool
+	loaded   fsm.Loaded // from the RDB file that a node in plain mode began with
+	replayed int64      // changes that its log held
 
 	// For reading without the lock.
 	control atomic.Pointer[store.Replica]           // nil until this node belongs to a cluster
@@ -158,15 +159,22 @@ func Open(o Options) (*Node, error) {
 func (n *Node) openFiles() {
 	defer n.wg.Done()
 	defer n.loads.end(startUp)
+	if err := n.openAll(); err == nil && n.opt.Cluster {
+		n.awaitReplicas()
+	} else if err == nil && !n.stopping() {
+		n.awaitPlain()
+	}
+}
+
+// openAll opens the files, reports that, and returns the error if it couldn't.
+func (n *Node) openAll() error {
 	err := n.openState()
 	if n.stopping() {
 		err = nil // that is why
 	}
 	n.openErr = err
 	close(n.opened)
-	if err == nil && !n.opt.Cluster && !n.stopping() {
-		n.awaitPlain()
-	}
+	return err
 }
 
 // stopping reports whether Close was called.
@@ -459,7 +467,12 @@ func (n *Node) openGroup(group uint32, members []raft.Server) error {
 	}
 	n.loads.begin(group)
 	n.loads.put(group, o.Loading)
-	defer n.loads.end(group)
+	loading := true // until awaitReplay sees to it
+	defer func() {
+		if loading {
+			n.loads.end(group)
+		}
+	}()
 	if o.Begun, err = n.seed(files, members, &o); err != nil {
 		return errors.Join(err, t.Close(), files.Close())
 	}
@@ -481,6 +494,7 @@ func (n *Node) openGroup(group uint32, members []raft.Server) error {
 	}
 	if n.opt.Cluster {
 		n.wg.Add(1) // the caller is counted, so that Close is still waiting
+		loading = false
 		// Owned by Node. Stops when the log was applied, or n.stop closes.
 		go n.awaitReplay(group, g)
 	}

@@ -30,6 +30,9 @@ func (n *Node) awaitPlain() {
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
+	n.mu.Lock()
+	g.View(func(m *fsm.Machine) { n.replayed = m.Stats.Changes.Load() })
+	n.mu.Unlock()
 	if err := n.bringUpToDate(g, plainGroup); err != nil {
 		n.log.Warn("thresholds that were changed while loading are not in force", "error", err)
 	}
@@ -58,4 +61,12 @@ func (n *Node) Loaded() fsm.Loaded {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.loaded
+}
+
+// Replayed returns how many of the changes that a node in plain mode has counted were in
+// its log when it began. It is complete once the node doesn't load any more.
+func (n *Node) Replayed() int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.replayed
 }

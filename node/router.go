@@ -35,6 +35,9 @@ func (n *Node) Route(slot int) (*store.Group, string) {
 	m := n.Map()
 	mg := m.Serving(slot)
 	if mg == nil {
+		if n.LoadingSlot(slot) {
+			return nil, errLoading
+		}
 		return nil, "CLUSTERDOWN Hash slot not served"
 	}
 	g := groups[mg.ID]

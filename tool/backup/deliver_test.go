@@ -255,3 +255,31 @@ func TestRoom(t *testing.T) {
 	r.close()
 	r.take(100)
 }
+
+// TestDiscoverAwaitsLoading: a server that loads is asked again, and one that isn't there
+// isn't.
+func TestDiscoverAwaitsLoading(t *testing.T) {
+	f := newFakeServer(t)
+	asked := 0
+	f.slots = func() string {
+		if asked++; asked < 3 {
+			return "-LOADING Redis is loading the dataset in memory\r\n"
+		}
+		return "*1\r\n" + f.row(0, hashslot.Count-1)
+	}
+	top, err := discover(t.Context(), Access{Addr: f.addr, Timeout: time.Second})
+	if err != nil || !top.isCluster() || asked != 3 {
+		t.Errorf("asked %d times: %v", asked, err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := discover(t.Context(), Access{Addr: gone, Timeout: time.Second}); err == nil || isPassing(err) && isRefusal(err) {
+		t.Errorf("nobody is there: %v", err)
+	}
+}

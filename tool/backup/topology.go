@@ -26,7 +26,13 @@ type topology struct {
 // discover asks a server what it is part of.
 func discover(ctx context.Context, a Access) (*topology, error) {
 	t := &topology{access: a, known: []string{a.Addr}}
-	return t, t.refresh(ctx)
+	for since := time.Now(); ; {
+		err := t.refresh(ctx)
+		// A server that answers will be ready soon; one that doesn't may be mistyped.
+		if err == nil || !isRefusal(err) || !isPassing(err) || !again(ctx, since, patience) {
+			return t, err
+		}
+	}
 }
 
 // refresh asks the servers that are known, one after the other, who has what.
