@@ -44,7 +44,8 @@ type writer struct {
 // used has no name.
 type iocb struct {
 	data      uint64
-	_, _      uint32
+	_         uint32
+	rwFlags   uint32
 	opcode    uint16
 	_         int16
 	fd        uint32
@@ -66,6 +67,7 @@ type ioEvent struct {
 const (
 	iocbCmdPwrite = 1
 	iocbFlagResFD = 1
+	rwfNoWait     = 8 // RWF_NOWAIT: EAGAIN instead of waiting for room in a queue
 )
 
 var writers struct {
@@ -119,7 +121,7 @@ func newWriter() (*writer, error) {
 		_, _, _ = unix.Syscall(unix.SYS_IO_DESTROY, w.context, 0, 0)
 		return nil, err
 	}
-	w.control = iocb{opcode: iocbCmdPwrite, flags: iocbFlagResFD, resultsFD: uint32(fd)}
+	w.control = iocb{opcode: iocbCmdPwrite, rwFlags: rwfNoWait, flags: iocbFlagResFD, resultsFD: uint32(fd)}
 	return w, nil
 }
 
@@ -156,10 +158,11 @@ func (w *writer) write(fd uintptr, b []byte, off int64) (n int, submitted bool, 
 	_ = w.ready.Read(func(uintptr) bool {
 		if !submitted {
 			// Not before here: news of the end that came earlier would be forgotten.
-			if _, _, errno := unix.Syscall(unix.SYS_IO_SUBMIT, w.context, 1, uintptr(unsafe.Pointer(&control))); errno != 0 {
+			if _, _, errno := unix.RawSyscall(unix.SYS_IO_SUBMIT, w.context, 1, uintptr(unsafe.Pointer(&control))); errno != 0 {
 				return true
 			}
 			submitted = true
+			return false // it takes a while
 		}
 		ended = w.ended(false)
 		return ended
@@ -170,8 +173,11 @@ func (w *writer) write(fd uintptr, b []byte, off int64) (n int, submitted bool, 
 	case !ended: // whatever kept it from waiting: b isn't ours before the end
 		w.ended(true)
 	}
-	if w.result.result < 0 {
-		return 0, true, unix.Errno(-w.result.result)
+	if errno := unix.Errno(-w.result.result); w.result.result < 0 {
+		if errno == unix.EAGAIN {
+			return 0, false, nil
+		}
+		return 0, true, errno
 	}
 	return int(w.result.result), true, nil
 }
@@ -179,12 +185,12 @@ func (w *writer) write(fd uintptr, b []byte, off int64) (n int, submitted bool, 
 // ended reports whether the write has ended; with wait it returns when it has.
 func (w *writer) ended(wait bool) bool {
 	var now unix.Timespec
-	timeout := unsafe.Pointer(&now)
+	timeout, call := unsafe.Pointer(&now), unix.RawSyscall6
 	if wait {
-		timeout = nil
+		timeout, call = nil, unix.Syscall6
 	}
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, w.context, 1, 1, uintptr(unsafe.Pointer(&w.result)), uintptr(timeout), 0)
+		n, _, errno := call(unix.SYS_IO_GETEVENTS, w.context, 1, 1, uintptr(unsafe.Pointer(&w.result)), uintptr(timeout), 0)
 		if errno == unix.EINTR {
 			continue
 		}
