@@ -125,19 +125,3 @@ func (db *DB) count(slot uint16, delta int) {
 		db.tree[i] += int32(delta)
 	}
 }
-
-// CopySlot returns copies of a slot's entries, in their order, which share nothing that
-// can change with them, and the bytes they take.
-func (db *DB) CopySlot(slot uint16) (entries []Entry, bytes int) {
-	items := db.Slot(slot).items
-	if len(items) == 0 {
-		return nil, 0
-	}
-	entries = make([]Entry, len(items))
-	for i := range items {
-		entries[i] = items[i]
-		entries[i].SetValue(items[i].Clone())
-		bytes += entries[i].MemUsage()
-	}
-	return entries, bytes
-}
