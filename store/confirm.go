@@ -33,7 +33,8 @@ type confirmations struct {
 	mu      sync.Mutex
 	waiting *round
 	wake    chan struct{}
-	lone    atomic.Bool // the last round had nobody to ask
+	lone    atomic.Bool  // the last round had nobody to ask
+	count   atomic.Int64 // reads that were in a round
 }
 
 // round is one question round and what came of it.
@@ -87,6 +88,7 @@ func (r *Replica) confirmLoop() {
 		r.reads.waiting = nil
 		r.reads.mu.Unlock()
 		if w != nil {
+			r.reads.count.Add(int64(w.n))
 			w.err = r.ask()
 			close(w.done)
 		}

@@ -142,6 +142,7 @@ func (g *Group) proposeLoop() {
 	var entry []byte
 	var gather gatherer
 	for {
+		gather.look(g.reads.count.Load())
 		reqs, waiting := g.queue.take(g.opt.MaxEntryBytes, gather.want, gather.patience(g.opt.Gather))
 		if reqs == nil {
 			return
@@ -324,48 +325,6 @@ func (g *Group) apply(entry []byte) error {
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-}
-
-// gatherer decides how long an entry is worth holding back. The clients of the
-// last entry have just been answered and will be back in a moment; those that
-// wait already came while it was on its way. Without holding, the two halves
-// take turns for ever, in entries half as large and twice as many.
-type gatherer struct {
-	last  int           // units of the last entry
-	took  time.Duration // from its proposal to its answers
-	asked int           // units that the last wait hoped for beyond those that were there
-	rest  int           // entries to go without a wait, because waiting brought nothing
-}
-
-// patience returns how long to hold an entry back at the most: in proportion to
-// what the last one took, since where entries are slow, clients are too: both
-// wait for the same CPUs. The factor is measured.
-func (e *gatherer) patience(limit time.Duration) time.Duration {
-	return min(limit, 2*e.took)
-}
-
-// want returns how many units to wait for when waiting ones are there. A lone
-// client is never waited for.
-func (e *gatherer) want(waiting int) int {
-	e.asked = 0
-	if e.rest > 0 {
-		e.rest--
-		return 1
-	}
-	if waiting+e.last < 2 {
-		return 1
-	}
-	// Nearly all: the slowest of many clients isn't worth everybody's time.
-	e.asked = max(e.last-e.last/8, 1)
-	return waiting + e.asked
-}
-
-// got notes how many units came, of which waiting were there before the wait.
-func (e *gatherer) got(n, waiting int) {
-	if e.asked > 0 && 2*(n-waiting) < e.asked {
-		e.rest = 8
-	}
-	e.last = n
 }
 
 // queue holds the units that wait for their entry.
