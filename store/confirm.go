@@ -57,6 +57,12 @@ func (r *Replica) Confirm() error {
 		return nil
 	}
 	r.reads.mu.Lock()
+	select {
+	case <-r.stop: // the last round may be over
+		r.reads.mu.Unlock()
+		return ErrNotLeader
+	default:
+	}
 	w := r.reads.waiting
 	if w == nil {
 		w = &round{done: make(chan struct{})}

@@ -20,7 +20,9 @@ const changeTimeout = 10 * time.Second
 
 // AddLearner adds a replica that receives the log and doesn't vote yet.
 func (r *Replica) AddLearner(id, addr string) error {
-	return r.change(r.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(addr), 0, changeTimeout))
+	return r.change(func() raft.IndexFuture {
+		return r.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(addr), 0, changeTimeout)
+	})
 }
 
 // Promote makes a learner a voter, once it has caught up.
@@ -28,17 +30,24 @@ func (r *Replica) Promote(ctx context.Context, id, addr string) error {
 	if err := r.caughtUp(ctx, id, addr); err != nil {
 		return err
 	}
-	return r.change(r.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(addr), 0, changeTimeout))
+	return r.change(func() raft.IndexFuture {
+		return r.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(addr), 0, changeTimeout)
+	})
 }
 
 // Remove takes a replica out of the group. Its ID must never come back.
 func (r *Replica) Remove(id string) error {
-	return r.change(r.raft.RemoveServer(raft.ServerID(id), 0, changeTimeout))
+	return r.change(func() raft.IndexFuture { return r.raft.RemoveServer(raft.ServerID(id), 0, changeTimeout) })
 }
 
-// change waits for the commit of a change of membership.
-func (r *Replica) change(f raft.IndexFuture) error {
-	if err := f.Error(); err != nil {
+// change asks for a change of membership and waits for its commit.
+func (r *Replica) change(ask func() raft.IndexFuture) error {
+	r.asking.RLock()
+	defer r.asking.RUnlock()
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	if err := ask().Error(); err != nil {
 		return r.applyError(err)
 	}
 	return nil

@@ -85,6 +85,9 @@ type Replica struct {
 	stop   chan struct{}
 	wg     sync.WaitGroup
 	closed atomic.Bool
+	// asking is held for reading by whoever waits for the library's answer to an entry:
+	// a library that is shut down first may never give it.
+	asking sync.RWMutex
 }
 
 // OpenReplica starts a replica on its files. A new group's first members are
@@ -151,7 +154,8 @@ func (r *Replica) Bootstrap(members []raft.Server) error {
 	return err
 }
 
-// Close stops the replica. Units in flight are answered with ErrUncertain.
+// Close stops the replica. Units in flight are answered as they end, with
+// ErrUncertain if they can't.
 func (r *Replica) Close() error {
 	if r.closed.Swap(true) {
 		return nil
@@ -160,6 +164,10 @@ func (r *Replica) Close() error {
 	// The transport first: a silent peer must not hold the shutdown up
 	// (hashicorp/raft issues 268 and 312).
 	terr := r.trans.Close()
+	// Then the entries in flight. Those that a majority has are applied; for the
+	// others leadership, which nobody can confirm any more, ends within Timeout.
+	r.asking.Lock()
+	r.asking.Unlock()
 	err := r.raft.Shutdown().Error()
 	r.wg.Wait()
 	werr := r.logs.wait()
@@ -202,6 +210,11 @@ type Figures struct {
 // Apply proposes an entry and waits until it was applied here, or an error: one
 // of this package's. After anything but ErrUncertain nothing was executed.
 func (r *Replica) Apply(entry []byte) (any, error) {
+	r.asking.RLock()
+	defer r.asking.RUnlock()
+	if r.closed.Load() {
+		return nil, ErrClosed
+	}
 	f := r.raft.Apply(entry, 2*time.Second)
 	if err := f.Error(); err != nil {
 		return nil, r.applyError(err)
