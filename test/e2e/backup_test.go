@@ -286,22 +286,13 @@ func TestBackupOverFailure(t *testing.T) {
 	}
 	const perGroup = 16 // MiB, more than sockets hold
 	for i, h := range hs {
-		conn, err := wire.Dial(t.Context(), c.Addr(i), askTimeout)
-		must(t, err)
-		for n := range perGroup {
+		pipelined(t, c.Addr(i), perGroup, func(n int) []string {
 			copy(value, strconv.Itoa(i*100+n))
 			for j := range 4096 {
 				value[j*256+8] = byte(j * n)
 			}
-			conn.SendBytes([]byte("SET"), []byte(h.key("large", n)), value)
-			must(t, conn.Flush())
-			r, err := conn.Receive()
-			must(t, err)
-			if r.IsError() {
-				t.Fatalf("SET: %s", r.Str)
-			}
-		}
-		must(t, conn.Close())
+			return []string{"SET", h.key("large", n), string(value)}
+		})
 	}
 	binary, err := harness.Binary()
 	must(t, err)

@@ -53,8 +53,9 @@ func hundred(i int) string {
 }
 
 // loadingFactor is how much more memory than its data and itself a process may have had
-// at its peak.
-const loadingFactor = 1.25
+// at its peak: about 1.2, and more where the collector is late. With the data in memory
+// twice it would be 1.75.
+const loadingFactor = 1.4
 
 // enoughMemory compares a process's peak with what it needs at rest: the data's account and what an
 // empty process has.
@@ -170,7 +171,7 @@ func TestInstallMemory(t *testing.T) {
 	must(t, err)
 	ratio := float64(peak) / float64(sum+empty)
 	t.Logf("%d MB of data, peak %d MB, %.2f of data and process", sum>>20, peak>>20, ratio)
-	if ratio > loadingFactor+0.15 { // what arrives besides; with old states beside the new ones it would be 1.7
+	if ratio > loadingFactor { // what arrives besides; with old states beside the new ones it would be 1.7
 		t.Errorf("peak memory is %.2f times what is needed at rest", ratio)
 	}
 }

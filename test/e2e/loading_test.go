@@ -257,18 +257,7 @@ func TestFollowerLoads(t *testing.T) {
 	own := homes(t, c)
 	value := noise(1000)
 	for _, h := range own {
-		conn, err := wire.Dial(t.Context(), c.Addr(h.node), askTimeout)
-		must(t, err)
-		defer conn.Close()
-		for i := range 400 {
-			conn.Send("SET", h.key("load", i), value)
-		}
-		must(t, conn.Flush())
-		for range 400 {
-			if r, err := conn.Receive(); err != nil || r.IsError() {
-				t.Fatalf("SET: %s %v", r.Str, err)
-			}
-		}
+		pipelined(t, c.Addr(h.node), 400, func(i int) []string { return []string{"SET", h.key("load", i), value} })
 	}
 	replicasAgree(t, c)
 	text(t, c.Addr(2), "SAVE")
