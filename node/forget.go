@@ -9,15 +9,17 @@ import (
 )
 
 // forget deletes what this node has of a group whose replica isn't its own any
-// more. The identity goes first: files without it promise nothing, and what a crash
+// more, for good. The identity goes first: files without it promise nothing, and what a crash
 // leaves of them is deleted at the next start. Without its files, the identity
 // would say that they are lost.
 func (n *Node) forget(group uint32) error {
 	n.mu.Lock()
 	delete(n.id.Groups, group)
+	n.id.GivenUp[group] = true
 	err := n.id.save()
 	if err != nil {
 		n.id.Groups[group] = true
+		delete(n.id.GivenUp, group)
 	}
 	n.mu.Unlock()
 	if err != nil {

@@ -4,17 +4,20 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/slots"
 	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/store/wal"
 )
 
 // TestForget: a replica that is given up is gone at the next start, wherever a crash
-// interrupted its deletion, and can come back; the others are untouched.
+// interrupted its deletion; the others are untouched.
 func TestForget(t *testing.T) {
 	base := t.TempDir()
 	all := newMigrated(t, base)
@@ -62,7 +65,7 @@ func TestForget(t *testing.T) {
 		if last, _ := n.wal.Load().Group(7).LastIndex(); last != 0 {
 			t.Errorf("%s: entries up to %d are left", what, last)
 		}
-		// It may come back, as an empty one.
+		// What is opened in its place is empty.
 		n.opt.Files = func(g uint32, dir string) (*store.Files, error) {
 			f, err := store.OpenFiles(dir, true, n.log)
 			if err == nil {
@@ -75,7 +78,7 @@ func TestForget(t *testing.T) {
 		f, err := n.filesLocked(7)
 		n.mu.Unlock()
 		if err != nil {
-			t.Fatalf("%s: the replica can't come back: %v", what, err)
+			t.Fatalf("%s: nothing can be opened in its place: %v", what, err)
 		}
 		check(f.Log.StoreLogs([]*raft.Log{given[0]}))
 		check(f.Close())
@@ -84,5 +87,68 @@ func TestForget(t *testing.T) {
 		if err := all.held(dir, logShared); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// TestGivenUpStaysAway: a node that was taken out of a group and has deleted its replica
+// doesn't begin an empty one because of an older map, which is what it goes by at a start
+// until it hears how far the control group's log is committed. Under its old ID that
+// replica would vote, for one that lacks what the deleted one has acknowledged.
+func TestGivenUpStaysAway(t *testing.T) {
+	c := startCluster(t, 4)
+	c.wait("all slots served", c.serves)
+	n := c.nodes[3]
+	old := n.Map()
+	var group *slots.Group
+	for _, g := range old.Groups {
+		if slices.Contains(g.Initial, n.ID()) && g.Preferred != n.ID() {
+			group = g
+		}
+	}
+	var others []string
+	for _, id := range old.NodeIDs() {
+		if id != n.ID() {
+			others = append(others, id)
+		}
+	}
+	change := func(members []string) error {
+		return c.nodes[0].change(t.Context(), slots.Change{Members: &slots.Members{Group: group.ID, Nodes: members}})
+	}
+	c.wait("the map takes the replica away", func() bool { return change(others) == nil })
+	gone := func(n *Node) bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		_, err := os.Stat(n.dirOf(group.ID))
+		return n.groups[group.ID] == nil && !n.busy[group.ID] && errors.Is(err, os.ErrNotExist)
+	}
+	c.wait("the replica is deleted", func() bool { return gone(n) })
+
+	for i := range c.nodes {
+		c.stop(i)
+	}
+	c.start(3) // alone: nobody tells it what is committed
+	n = c.nodes[3]
+	if ok, err := n.Opened(t.Context()); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	n.runReplicas(old)
+	c.wait("what the old map gives the node is open", func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return len(n.busy) == 0 && len(n.groups) > 0
+	})
+	if !gone(n) {
+		t.Error("an older map has brought an empty replica to life")
+	}
+	for i := range 3 {
+		c.start(i)
+	}
+	c.wait("all slots served again", c.serves)
+	if !gone(n) {
+		t.Error("the replica is back")
+	}
+	// Nor does a newer map ask for it.
+	if err := change(append(slices.Clone(others), n.ID())); err == nil || !strings.Contains(err.Error(), "can't come back") {
+		t.Errorf("the node was made a member again: %v", err)
 	}
 }

@@ -35,6 +35,9 @@ type identity struct {
 	// Groups are the replicas that were started here. One whose files are
 	// missing lost its vote and its log and must not come back under this ID.
 	Groups map[uint32]bool `json:"groups"`
+	// GivenUp are those that were deleted because the map took them away. They don't
+	// come back either, whatever an older map says: docs/decisions/0027-given-up.md.
+	GivenUp map[uint32]bool `json:"given-up,omitempty"`
 
 	path string
 }
@@ -50,7 +53,7 @@ func newID() string {
 func loadIdentity(dir, mode string) (*identity, error) {
 	id, err := readIdentity(dir)
 	if errors.Is(err, os.ErrNotExist) {
-		id = &identity{Version: 1, Node: newID(), Mode: mode, Groups: map[uint32]bool{}, path: identityPath(dir)}
+		id = &identity{Version: 1, Node: newID(), Mode: mode, Groups: map[uint32]bool{}, GivenUp: map[uint32]bool{}, path: identityPath(dir)}
 		return id, id.save()
 	}
 	if err != nil {
@@ -76,6 +79,9 @@ func readIdentity(dir string) (*identity, error) {
 	}
 	if id.Groups == nil {
 		id.Groups = map[uint32]bool{}
+	}
+	if id.GivenUp == nil {
+		id.GivenUp = map[uint32]bool{}
 	}
 	return id, nil
 }

@@ -124,6 +124,9 @@ func (n *Node) runReplicas(m *slots.Map) {
 		if n.groups[id] != nil || n.busy[id] || n.closed || !slices.Contains(m.Groups[id].Members, n.id.Node) {
 			continue
 		}
+		if n.id.GivenUp[id] {
+			continue // the map is an old one: they come one after the other at a start
+		}
 		n.busy[id] = true
 		n.wg.Add(1)
 		// Owned by Node. Ends when the replica is open, which n.stop cuts short.
@@ -390,7 +393,7 @@ func fewestReplicas(m *slots.Map, g *slots.Group) string {
 	}
 	best := ""
 	for _, id := range m.NodeIDs() {
-		if m.Nodes[id].Failed || slices.Contains(g.Members, id) {
+		if m.Nodes[id].Failed || slices.Contains(g.Members, id) || slices.Contains(g.Former, id) {
 			continue
 		}
 		if best == "" || load[id] < load[best] {

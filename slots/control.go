@@ -181,11 +181,28 @@ func (m *Map) With(ch *Change) (*Map, error) {
 				return nil, fmt.Errorf("no node %s", id)
 			}
 		}
-		next := m.Clone()
-		next.Groups[g.ID].Members = slices.Clone(ch.Members.Nodes)
-		return next, nil
+		return m.members(g, ch.Members.Nodes)
 	}
 	return nil, errors.New("an empty change")
+}
+
+// members gives a group other members. A node that is none any more deletes its replica
+// and what that has promised; under the node's ID it never comes back.
+func (m *Map) members(g *Group, nodes []string) (*Map, error) {
+	for _, id := range nodes {
+		if slices.Contains(g.Former, id) {
+			return nil, fmt.Errorf("node %s has given up its replica of group %d: it can't come back", id, g.ID)
+		}
+	}
+	next := m.Clone()
+	ng := next.Groups[g.ID]
+	ng.Members = slices.Clone(nodes)
+	for _, id := range g.Members {
+		if !slices.Contains(nodes, id) {
+			ng.Former = append(ng.Former, id)
+		}
+	}
+	return next, nil
 }
 
 // join adds a node. A node of another ID at the same address is gone, for its

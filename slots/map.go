@@ -31,12 +31,13 @@ func (n *Node) PeerAddr() string { return net.JoinHostPort(n.Host, strconv.Itoa(
 
 // Group is a Raft group that serves hash slots: what Redis calls a shard.
 type Group struct {
-	ID        uint32   `json:"id"`        // from 1; 0 is the control group
-	Members   []string `json:"members"`   // nodes that are to hold a replica
-	Initial   []string `json:"initial"`   // the members it was founded with, who bootstrap it
-	Preferred string   `json:"preferred"` // node that leads when it can
-	Leader    string   `json:"leader"`    // node that leads, "" while unknown
-	Term      uint64   `json:"term"`      // of that leader
+	ID        uint32   `json:"id"`               // from 1; 0 is the control group
+	Members   []string `json:"members"`          // nodes that are to hold a replica
+	Initial   []string `json:"initial"`          // the members it was founded with, who bootstrap it
+	Former    []string `json:"former,omitempty"` // nodes that have given up their replica, which can't come back
+	Preferred string   `json:"preferred"`        // node that leads when it can
+	Leader    string   `json:"leader"`           // node that leads, "" while unknown
+	Term      uint64   `json:"term"`             // of that leader
 }
 
 // Map is one state of the cluster. A published Map never changes.
@@ -67,7 +68,7 @@ func (m *Map) Clone() *Map {
 	}
 	for id, g := range m.Groups {
 		copied := *g
-		copied.Members, copied.Initial = slices.Clone(g.Members), slices.Clone(g.Initial)
+		copied.Members, copied.Initial, copied.Former = slices.Clone(g.Members), slices.Clone(g.Initial), slices.Clone(g.Former)
 		c.Groups[id] = &copied
 	}
 	for id, a := range m.Founded {

@@ -58,6 +58,13 @@ func TestChanges(t *testing.T) {
 	if _, served := m.Assigned(); served != 16384 {
 		t.Fatalf("%d slots are served", served)
 	}
+	// Who was taken out of a group doesn't come back, whoever else comes and goes.
+	all := m.Groups[3].Members
+	m = apply(t, m, Change{Members: &Members{3, all[:2]}})
+	if next, err := m.With(&Change{Members: &Members{3, all}}); err == nil {
+		t.Errorf("a former member is one again: %+v", next.Groups[3])
+	}
+	m = apply(t, m, Change{Members: &Members{3, all[1:2]}})
 	before := m
 	if m = apply(t, m, Change{Leader: &Leader{1, nodes(3)[1].ID, 4}}); m != before {
 		t.Error("news from an old term changed the leader")
