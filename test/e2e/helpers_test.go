@@ -89,13 +89,18 @@ func text(t *testing.T, addr string, args ...string) string {
 // reply is ask for a reply that must come and be no error, but for one that passes.
 func reply(t *testing.T, addr string, args ...string) wire.Reply {
 	t.Helper()
+	r, err := askAgain(addr, args...)
+	if err != nil {
+		t.Fatalf("%s on %s: %v", strings.Join(args, " "), addr, err)
+	}
+	return r
+}
+
+// askAgain is ask, again and again as long as the reply passes.
+func askAgain(addr string, args ...string) (wire.Reply, error) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		r, err := ask(addr, args...)
-		if err == nil {
-			return r
-		}
-		if !passing(r) || time.Now().After(deadline) {
-			t.Fatalf("%s on %s: %v", strings.Join(args, " "), addr, err)
+		if r, err := ask(addr, args...); err == nil || !passing(r) || time.Now().After(deadline) {
+			return r, err
 		}
 	}
 }

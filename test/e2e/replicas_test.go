@@ -13,7 +13,7 @@ func TestMinReplicas(t *testing.T) {
 	h := homes(t, c)[0]
 	addr, key := c.Addr(0), h.key("k", 0)
 	set := func() string {
-		r, err := ask(addr, "SET", key, "v")
+		r, err := askAgain(addr, "SET", key, "v")
 		if err != nil {
 			return err.Error()
 		}
@@ -31,7 +31,7 @@ func TestMinReplicas(t *testing.T) {
 	if got := set(); got != few {
 		t.Errorf("there are only two others, and SET replies %q", got)
 	}
-	if r, err := ask(addr, "GET", key); err != nil || string(r.Str) != "v" {
+	if r, err := askAgain(addr, "GET", key); err != nil || string(r.Str) != "v" {
 		t.Errorf("GET: %s %v", r.Raw, err)
 	}
 	// A script that only reads may run, unless it says that it could write.
@@ -40,7 +40,7 @@ func TestMinReplicas(t *testing.T) {
 		"#!lua flags=no-writes\nreturn redis.call('get',KEYS[1])": "v",
 		"#!lua\nreturn redis.call('get',KEYS[1])":                 "EVAL: NOREPLICAS Not enough good replicas to write.",
 	} {
-		r, err := ask(addr, "EVAL", script, "1", key)
+		r, err := askAgain(addr, "EVAL", script, "1", key)
 		if got := string(r.Str); err == nil && got != want || err != nil && err.Error() != want {
 			t.Errorf("%q: %q %v, want %s", script, got, err, want)
 		}
