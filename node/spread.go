@@ -31,7 +31,8 @@ var (
 
 // spread sends messages to the other nodes. Safe for concurrent use.
 type spread struct {
-	run uint64 // names this process in its batches
+	run   uint64        // names this process in its batches
+	limit time.Duration // for the delivery of a batch
 
 	mu    sync.Mutex
 	queue map[string]*spreadTo // by node
@@ -53,7 +54,7 @@ type spreadFrom struct {
 }
 
 func newSpread() *spread {
-	return &spread{run: rand.Uint64(), queue: map[string]*spreadTo{}, heard: map[string]*spreadFrom{}}
+	return &spread{run: rand.Uint64(), limit: spreadLimit, queue: map[string]*spreadTo{}, heard: map[string]*spreadFrom{}}
 }
 
 // Spread hands a message to all other nodes. It doesn't wait for them.
@@ -142,7 +143,7 @@ func (n *Node) sendSpread(id string, q *spreadTo) {
 }
 
 func (n *Node) postSpread(id string, to *slots.Node, batch []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), spreadLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), n.spread.limit)
 	defer cancel()
 	_, err := n.mux.Call(ctx, id, to.PeerAddr(), svcPublish, batch)
 	return err

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 )
 
 // heardMessages collects what a node was told.
@@ -36,7 +37,12 @@ func TestSpread(t *testing.T) {
 	c := startClusterWith(t, 3, func(i int, o *Options) {
 		heard[i] = &heardMessages{list: map[string][]string{}}
 		o.OnMessage = heard[i].add
+		// What is too slow misses messages; here nothing may count as that.
+		o.NodeTimeout = time.Minute
 	})
+	for _, n := range c.nodes {
+		n.spread.limit = time.Minute
+	}
 	c.wait("the cluster serves", c.serves)
 	const publishers, messages = 2, 500
 	var wg sync.WaitGroup
