@@ -90,7 +90,7 @@ func (c *WriteCall) flush(db int) {
 	}
 	c.m.mix(strconv.AppendInt([]byte("flush "), int64(db)<<32|int64(old.Len()), 10))
 	c.m.ks.Flush(db)
-	c.m.waiters.touchDB(db)
+	c.m.waiters.touchDB(db, c.m.ks.DB(db))
 }
 
 // swapdb implements SWAPDB index1 index2.
@@ -122,8 +122,8 @@ func swapdb(c *WriteCall) {
 		c.m.watches.touchDB(a, dbA, dbB, c.now)
 		c.m.watches.touchDB(b, dbB, dbA, c.now)
 		c.m.ks.Swap(a, b)
-		c.m.waiters.touchDB(a)
-		c.m.waiters.touchDB(b)
+		c.m.waiters.touchDB(a, dbB)
+		c.m.waiters.touchDB(b, dbA)
 		c.m.tellReplaced()
 	}
 	c.m.changed++

@@ -239,9 +239,8 @@ func (c *WriteCall) newStream(key []byte) *keyspace.Stream {
 
 // changedQuietly announces a change for INFO's changes counter and the digest
 // but not for WATCH, for which in Redis 7.0 what happens to consumer groups and a
-// stream's last ID doesn't count.
+// stream's last ID doesn't count. Nobody who waits for the stream is woken by it.
 func (c *WriteCall) changedQuietly(key []byte) {
-	c.m.waiters.touch(c.DB, key) // XGROUP DESTROY ends the waits of its consumers
 	c.m.mix(key)
 	c.m.changed++
 }

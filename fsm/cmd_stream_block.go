@@ -28,10 +28,23 @@ func (c *ReadCall) awaitStreams(r *streamRead) bool {
 	if r.grouped {
 		w.Args = append(w.Args, r.ids...) // all are ">": what is history is there
 		w.Gone = errReadKeyGone
+		group := append([]byte(nil), r.group...)
+		w.Has = func(_ string, e *keyspace.Entry) bool {
+			g := e.Stream().Group(group)
+			return g == nil || g.LastID.Less(e.Stream().LastID()) // nil: an error
+		}
 		return c.wait(w)
 	}
-	for _, id := range r.after {
+	after := map[string]keyspace.StreamID{}
+	for i, id := range r.after {
 		w.Args = append(w.Args, id.Append(nil))
+		if _, twice := after[string(r.keys[i])]; !twice {
+			after[string(r.keys[i])] = id
+		}
+	}
+	w.Has = func(key string, e *keyspace.Entry) bool {
+		id := after[key]
+		return id.Less(e.Stream().LastID())
 	}
 	return c.wait(w)
 }

@@ -154,6 +154,7 @@ func xgroupDestroy(c *WriteCall) {
 	gone := s.DeleteGroup(c.Args[3])
 	c.Bool(gone)
 	if gone {
+		c.m.waiters.touch(c.DB, c.Args[2]) // it ends the waits of its consumers
 		c.changedQuietly(c.Args[2])
 		c.notify('t', "xgroup-destroy", c.Args[2])
 	}

@@ -180,7 +180,7 @@ func xread(c *ReadCall) {
 func (c *ReadCall) replyStreams(r *streamRead) bool {
 	mark, served := c.Mark(), 0
 	for i, s := range r.streams {
-		if s == nil || s.Len() == 0 || !r.after[i].Less(s.TopID()) {
+		if s == nil || !c.waitedFor(s, r.after[i]) && (s.Len() == 0 || !r.after[i].Less(s.TopID())) {
 			continue
 		}
 		served++
@@ -193,6 +193,12 @@ func (c *ReadCall) replyStreams(r *streamRead) bool {
 	}
 	c.insertStreams(mark, served)
 	return true
+}
+
+// waitedFor reports whether a command that has waited for what is behind an ID has its reply: as in
+// Redis also if it was added and is deleted by now.
+func (c *ReadCall) waitedFor(s *keyspace.Stream, id keyspace.StreamID) bool {
+	return c.retried() && id.Less(s.LastID())
 }
 
 // streamHead begins the reply about one stream: a pair in a map, which RESP2 has
@@ -233,6 +239,12 @@ func (c *WriteCall) deliverStreams(r *streamRead) bool {
 		history := after != newEntries
 		if !history {
 			if s.Len() == 0 || !g.LastID.Less(s.TopID()) {
+				// Nothing but the reply may depend on it that the command has waited.
+				if c.waitedFor(s, g.LastID) {
+					served++
+					c.streamHead(r.keys[i])
+					c.Array(0)
+				}
 				continue
 			}
 			after = g.LastID

@@ -86,7 +86,7 @@ func (m *Machine) review() {
 	}
 	kept := s.ready[:0]
 	for _, k := range s.ready {
-		if m.concerns(s.keys[k], m.valueAt(k, m.now)) {
+		if concerns(s.keys[k], k.key, m.valueAt(k, m.now)) {
 			kept = append(kept, k)
 		} else {
 			delete(s.marked, k)
@@ -107,18 +107,27 @@ func (m *Machine) valueAt(k watchedKey, now int64) *keyspace.Entry {
 	return e
 }
 
-// concerns reports whether a key's value is something for a waiter.
-func (m *Machine) concerns(queue *list.List, e *keyspace.Entry) bool {
+// concerns reports whether what is at a key is something for a waiter.
+func concerns(queue *list.List, key string, e *keyspace.Entry) bool {
 	if queue == nil {
 		return false
 	}
 	for el := queue.Front(); el != nil; el = el.Next() {
-		w := el.Value.(*Waiter)
-		if e != nil && e.Kind() == w.wait.Kind || w.wait.Gone != "" {
+		if w := &el.Value.(*Waiter).wait; w.has(key, e) || w.lost(e) {
 			return true
 		}
 	}
 	return false
+}
+
+// has reports whether the value at a key, nil for none, has something for the command.
+func (w *Wait) has(key string, e *keyspace.Entry) bool {
+	return e != nil && e.Kind() == w.Kind && (w.Has == nil || w.Has(key, e))
+}
+
+// lost reports whether the command can't go on waiting with this at one of its keys.
+func (w *Wait) lost(e *keyspace.Entry) bool {
+	return w.Gone != "" && (e == nil || e.Kind() != w.Kind)
 }
 
 // Claim takes waiters for which there is something, up to limit, in the order
@@ -153,16 +162,16 @@ func (m *Machine) claimKey(units []*Unit, k watchedKey, e *keyspace.Entry, limit
 		w := el.Value.(*Waiter)
 		switch {
 		case w.state != stateWaiting:
-		case e == nil || e.Kind() != w.wait.Kind:
-			if w.wait.Gone != "" {
-				w.reply.Error(w.wait.Gone)
-				s.finish(w, Served, nil)
-			}
+			w.missed = append(w.missed, k)
+		case w.wait.lost(e):
+			w.reply.Error(w.wait.Gone)
+			s.finish(w, Served, nil)
+		case !w.wait.has(k.key, e):
 		case len(units) == limit:
 			s.mark(k)
 			return units
 		default:
-			w.state, w.on = stateServing, k
+			w.state, w.on, w.missed = stateServing, k, w.missed[:0]
 			s.serving++
 			left--
 			units = append(units, w.unit())
@@ -217,12 +226,11 @@ func (s *Waiters) Deliver(u *Unit, err error, again bool) {
 			s.mark(k)
 			break
 		}
-		for _, other := range w.keys {
-			// Those before it have taken all there was at k. Another of its keys may
-			// have something: it was passed over meanwhile.
-			if other != k || err != nil {
-				s.mark(other)
-			}
+		if err != nil {
+			s.mark(k)
+		}
+		for _, other := range w.missed {
+			s.mark(other)
 		}
 	}
 	s.update()

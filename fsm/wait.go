@@ -22,6 +22,9 @@ type Wait struct {
 	// Only returns the arguments (from Args, which it doesn't change) with which
 	// the command looks at one of its keys only; nil: Args as they are.
 	Only func(args [][]byte, key []byte) [][]byte
+	// Has reports whether a value of the kind at one of the keys has something for
+	// the command; nil: every value has.
+	Has func(key string, e *keyspace.Entry) bool
 	// Gone is the error reply if a key is deleted or gets another type; "": the
 	// command goes on waiting.
 	Gone string
@@ -83,6 +86,8 @@ type Waiter struct {
 	end   End
 	err   error
 	on    watchedKey // being served with this key's value
+	// missed are other keys that had something while it was being served.
+	missed []watchedKey
 	index uint64
 
 	found bool // of the goroutine that applies: the command has replied
@@ -322,17 +327,20 @@ func (s *Waiters) mark(k watchedKey) {
 	s.ready = append(s.ready, k)
 }
 
-// touchDB marks all keys of a database whose content is replaced.
-func (s *Waiters) touchDB(db int) {
+// touchDB marks all keys of a database whose content is replaced by db. As in Redis
+// those come first that end a wait because what was there is gone.
+func (s *Waiters) touchDB(n int, db *keyspace.DB) {
 	if s.n.Load() == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, w := range s.all() {
-		for _, k := range w.keys {
-			if k.db == db {
-				s.mark(k)
+	for _, gone := range []bool{true, false} {
+		for _, w := range s.all() {
+			for _, k := range w.keys {
+				if key := []byte(k.key); k.db == n && w.wait.lost(db.Find(hashslot.Of(key), key)) == gone {
+					s.mark(k)
+				}
 			}
 		}
 	}

@@ -179,6 +179,49 @@ func TestStreamsBlock(t *testing.T) {
 	}
 }
 
+// TestStreamsOfTwo: of two clients that wait for two streams one gets the entry, and the
+// other goes on waiting for both, also when something else happens to them.
+func TestStreamsOfTwo(t *testing.T) {
+	for wait, second := range map[string]string{
+		"XREADGROUP GROUP g c COUNT 1 BLOCK 0 STREAMS j k > >": "j",
+		"XREAD BLOCK 0 STREAMS j k 1-1 1-1":                    "k", // one entry is for both
+	} {
+		s, _, addr := plainServer(t)
+		p := dial(t, addr)
+		for _, key := range []string{"j", "k"} {
+			p.send("XADD "+key+" 1-1 f v", "XGROUP CREATE "+key+" g $")
+			p.value()
+			p.value()
+		}
+		var ws []*client
+		for i := range 2 {
+			w := dial(t, addr)
+			w.send(wait)
+			waiting(t, s, int64(i+1))
+			ws = append(ws, w)
+		}
+		p.send("XDEL j 1-1", "XGROUP SETID k g 0", "XGROUP SETID k g 1-1", "XACK k g 1-1", "EXPIRE j 1000", "SET other x")
+		for _, want := range []string{":1", "+OK", "+OK", ":0", ":1", "+OK"} {
+			if v := p.value(); v != want {
+				t.Fatalf("got %s, want %s", v, want)
+			}
+		}
+		waiting(t, s, 2)
+		for i, key := range []string{"k", "j"} {
+			p.send("XADD "+key+" 2-1 f v", "SET other x")
+			if v := p.value() + p.value(); v != "$2-1+OK" {
+				t.Fatal(v)
+			}
+			if i == 1 {
+				key = second
+			}
+			if v, want := ws[i].value(), "*[*[$"+key+" *[*[$2-1 *[$f $v]]]]]"; v != want {
+				t.Errorf("%s: got %s, want %s", wait, v, want)
+			}
+		}
+	}
+}
+
 // TestMoveCascade: what one waiter moves serves the next, also in a circle.
 func TestMoveCascade(t *testing.T) {
 	s, _, addr := plainServer(t)
