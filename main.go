@@ -149,7 +149,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	adm.Node = n
 	adm.Busy = busyWith(running, cfg)
 	clients = transport.New(transport.Options{Router: router{n}, Table: table, Users: users,
-		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(), Busy: adm.Busy, NotSaved: adm.NotSaved,
+		Databases: databases(s), Version: admin.RedisVersion, Limits: clientLimits(cfg), Observer: observer{adm.Counters}, Slow: adm.Slow(), Busy: adm.Busy, NotSaved: adm.NotSaved, Flushed: adm.Flushed,
 		Spread: n.Spread, Serves: n.Serves, Loading: loading(n), Source: source{n, cfg}, ReplID: adm.RunID, Logger: log.Named("clients")})
 	adm.FollowUsers(clients)
 	putLimitsInForce(cfg, n)

@@ -26,7 +26,8 @@ import (
 type dumps struct {
 	writing sync.Mutex  // held while a save runs
 	failing atomic.Bool // the last save in the background has failed
-	stop    atomic.Bool // the one that runs is in vain
+	stop    atomic.Bool // the one that runs is in vain: the process ends
+	vain    atomic.Bool // the one in the background that runs is in vain: what it saves has been flushed
 
 	// The rest is guarded by mu.
 	mu       sync.Mutex
@@ -82,9 +83,10 @@ func (a *Admin) endSave(background bool, changes int64, err error) {
 	if err == nil {
 		d.saved, d.changes = time.Now(), changes
 	}
-	if err == nil || background {
+	if err == nil || background && !errors.Is(err, errInVain) {
 		d.failing.Store(err != nil)
 	}
+	d.vain.Store(false)
 	d.progress.Reset()
 	d.mu.Unlock()
 	d.writing.Unlock()
@@ -110,7 +112,7 @@ func (a *Admin) writeDumpTo(path string) (err error) {
 			err = errors.Join(err, os.Remove(aside))
 		}
 	}()
-	w := bufio.NewWriterSize(stoppable{gradual.NewWriter(f), &a.dumps.stop}, 1<<20)
+	w := bufio.NewWriterSize(stoppable{gradual.NewWriter(f), &a.dumps}, 1<<20)
 	s := a.Config.Current()
 	for _, g := range a.Node.Groups() { // the one of plain mode
 		if err := g.Export(w, fsm.File{Uncompressed: !s.RDBCompression, NoChecksum: !s.RDBChecksum, Progress: &a.dumps.progress}); err != nil {
@@ -148,15 +150,22 @@ func (a *Admin) saveFileLocked() error {
 // stoppable is a file whose writing can be given up.
 type stoppable struct {
 	io.Writer
-	stop *atomic.Bool
+	d *dumps
 }
 
 func (s stoppable) Write(p []byte) (int, error) {
-	if s.stop.Load() {
+	switch {
+	case s.d.vain.Load():
+		return 0, errInVain
+	case s.d.stop.Load():
 		return 0, errors.New("the server stops")
 	}
 	return s.Writer.Write(p)
 }
+
+// errInVain is why a save in the background was given up that saved what FLUSHALL has
+// deleted. As in Redis it doesn't count as failed.
+var errInVain = errors.New("all keys were deleted meanwhile")
 
 // save writes the RDB file or, in cluster mode, takes a snapshot of every replica. A
 // save has begun, and ends.
@@ -190,12 +199,44 @@ func (a *Admin) saveInBackground() bool {
 		return false
 	}
 	// Ends with the save; the data is in the log, so that nobody need wait.
-	go func() {
-		if err := a.save(true); err != nil {
-			a.Warn("Background saving error", "error", err)
-		}
-	}()
+	go a.saveAside()
 	return true
+}
+
+// saveAside is a save in the background that has begun.
+func (a *Admin) saveAside() {
+	switch err := a.save(true); {
+	case errors.Is(err, errInVain):
+		a.Warn("Background saving given up", "reason", err)
+	case err != nil:
+		a.Warn("Background saving error", "error", err)
+	}
+}
+
+// Flushed follows FLUSHALL and returns when the RDB file has nothing any more that was
+// deleted by it, if there are save points: who starts a server beside the file
+// must not get it back. A save in the background that would write it is given up. As
+// in Redis the command has succeeded whatever becomes of the file.
+func (a *Admin) Flushed() {
+	if a.dumpPath() == "" {
+		return
+	}
+	d := &a.dumps
+	d.mu.Lock()
+	if !d.began.IsZero() {
+		d.vain.Store(true)
+	}
+	d.mu.Unlock()
+	if len(a.Config.Current().Save) == 0 {
+		return
+	}
+	d.writing.Lock()
+	changes := a.changes()
+	err := a.writeDump()
+	a.endSave(false, changes, err)
+	if err != nil {
+		a.Warn("nothing saved for FLUSHALL", "error", err)
+	}
 }
 
 // NotSaved reports whether writes are refused because the last save in the background
@@ -242,9 +283,7 @@ func (a *Admin) SavePoints(stop <-chan struct{}) {
 			continue
 		}
 		if a.beginSave(true) {
-			if err := a.save(true); err != nil {
-				a.Warn("Background saving error", "error", err)
-			}
+			a.saveAside()
 		}
 	}
 }

@@ -47,14 +47,14 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 				m.warmEntry(units[n:])
 			}
 			u.Index = index
-			m.client = u.Client
+			m.client, m.flushed = u.Client, u.Flushed
 			took := m.startLaps()
 			for i := range u.Ops {
 				m.runOp(&u.Ops[i], u.Reply, u.waiterOf(i), seed, last)
 				took.done(u.Ops, i)
 			}
 		}
-		m.client = 0
+		m.client, m.flushed = 0, nil
 		m.review()
 		m.countFunctions()
 		return nil

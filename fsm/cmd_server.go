@@ -62,6 +62,9 @@ func flushall(c *WriteCall) {
 	for db := range c.m.ks.Databases() {
 		c.flush(db)
 	}
+	if c.m.flushed != nil {
+		*c.m.flushed = true
+	}
 	c.m.tellReplaced()
 	c.propagateAlways()
 	c.OK()

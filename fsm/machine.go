@@ -61,6 +61,8 @@ type Machine struct {
 	Publish func(shard bool, channel, payload []byte)
 	answers bool // the running entry is one of this replica's own
 
+	flushed *bool // Unit.Flushed of the unit that runs; may be nil
+
 	Stats *Stats
 
 	scripts   scriptCache

@@ -27,6 +27,10 @@ type Unit struct {
 	// finds nothing it writes no reply, and Waiter.Blocked says so.
 	Waiter *Waiter
 
+	// Flushed, if set, becomes true when a step has run FLUSHALL on the replica that
+	// answers the unit.
+	Flushed *bool
+
 	// Index is the log index of the entry that the unit was part of; 0: none.
 	Index uint64
 }

@@ -249,7 +249,7 @@ func (g *Group) build(dst []byte, reqs []*request) (*batch, []byte, []*request) 
 		}
 		u, n := q.unit, g.cut(b, q.unit, q.from)
 		if q.from > 0 || n < len(u.Ops) {
-			u = &fsm.Unit{Ops: u.Ops[q.from:n], Reply: u.Reply, Client: u.Client}
+			u = &fsm.Unit{Ops: u.Ops[q.from:n], Reply: u.Reply, Client: u.Client, Flushed: u.Flushed}
 			if n == len(q.unit.Ops) {
 				u.Waiter, q.rest = q.unit.Waiter, u
 			}

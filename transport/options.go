@@ -38,6 +38,8 @@ type Options struct {
 	// NotSaved reports whether PING fails, as in Redis, because the last RDB file couldn't
 	// be written (stop-writes-on-bgsave-error); nil: never.
 	NotSaved func() bool
+	// Flushed is called behind FLUSHALL, before its reply goes out; nil: it isn't.
+	Flushed func()
 
 	// Loading reports whether this node loads the data of a slot, or with -1 any data at
 	// all, so that there is nothing to run commands on; nil: it never does.

@@ -45,7 +45,8 @@ type Session struct {
 	side resp.Writer // replies that are known already and wait for their place in the unit
 
 	unit      fsm.Unit
-	sideMark  int // where the running command's reply begins in side
+	flushed   bool // a unit has run FLUSHALL
+	sideMark  int  // where the running command's reply begins in side
 	unitBytes int
 	naps      time.Duration // of scripts' DEBUG SLEEP, before the reply
 	unitTries bool          // it has scripts that are to be tried as reads: see separate

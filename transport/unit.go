@@ -129,7 +129,7 @@ func (s *Session) flush() {
 	mark := len(s.out.Buf)
 	s.out.Errors = 0
 	s.nestedError = s.nestedError[:0]
-	s.unit.Reply, s.unit.Client, s.unit.Index = &s.out, s.id, 0
+	s.unit.Reply, s.unit.Client, s.unit.Index, s.unit.Flushed = &s.out, s.id, 0, &s.flushed
 	start := time.Now()
 	s.used = start
 	s.publish(false)
@@ -173,6 +173,12 @@ func (s *Session) flush() {
 	s.unitBytes = 0
 	s.unitTries, s.unitLogs = false, false
 	s.group = nil
+	if s.flushed {
+		s.flushed = false
+		if f := s.srv.opts.Flushed; f != nil {
+			f()
+		}
+	}
 	if s.naps > 0 {
 		time.Sleep(s.naps)
 		s.naps = 0

@@ -268,3 +268,83 @@ func TestInfoPersistence(t *testing.T) {
 	same("after CONFIG RESETSTAT")
 	w.want(":", "LASTSAVE")
 }
+
+// TestFlushallSaves: with save points FLUSHALL leaves an RDB file without what it has
+// deleted before it replies, also from scripts and while a BGSAVE runs.
+func TestFlushallSaves(t *testing.T) {
+	w := startTwins(t, "--enable-debug-command", "yes")
+	counts := func(when string) {
+		t.Helper()
+		var got [2]string
+		for i := range w.nodes {
+			for line := range strings.Lines(text(t, w.nodes[i].Addr(0), "INFO", "persistence")) {
+				for _, name := range []string{"rdb_changes_since_last_save", "rdb_saves", "rdb_last_bgsave_status", "rdb_bgsave_in_progress"} {
+					if strings.HasPrefix(line, name+":") {
+						got[i] += line
+					}
+				}
+			}
+		}
+		if got[0] != got[1] {
+			t.Errorf("%s:\n%s\nredis-server has\n%s", when, got[0], got[1])
+		}
+	}
+	// keys is how many each file has: that the server under test writes what Redis
+	// reads is shown elsewhere.
+	keys := func(when string, want int) {
+		t.Helper()
+		for i, dir := range w.dirs {
+			b, err := os.ReadFile(filepath.Join(dir, "dump.rdb"))
+			must(t, err)
+			at := t.TempDir()
+			must(t, os.WriteFile(filepath.Join(at, "dump.rdb"), b, 0o600))
+			reader := harness.New(t, harness.Options{Kind: harness.Redis{}, Nodes: 1, Args: []string{"--dir", at}})
+			if n := text(t, reader.Addr(0), "DBSIZE"); n != strconv.Itoa(want) {
+				t.Errorf("%s: the file of %s has %s keys, want %d", when, twinNames[i], n, want)
+			}
+			must(t, reader.Node(0).Kill())
+		}
+	}
+	w.want("+OK", "CONFIG", "SET", "save", "")
+	w.want("+OK", "SET", "a", "1")
+	w.want("+OK", "SAVE")
+	w.want("+OK", "CONFIG", "RESETSTAT")
+	w.want("+OK", "FLUSHALL")
+	counts("FLUSHALL without save points")
+	keys("without save points", 1)
+
+	w.want("+OK", "CONFIG", "SET", "save", "3600 1")
+	w.want("+OK", "SET", "a", "1")
+	for _, flush := range [][]string{{"FLUSHALL"}, {"FLUSHALL", "ASYNC"}, {"EVAL", "return redis.call('flushall')", "0"}} {
+		w.want("+OK", "SET", "a", "1")
+		w.want("+OK", "SAVE")
+		w.want("-ERR", "FLUSHALL", "what")
+		w.want("+OK", flush...)
+		counts(strings.Join(flush, " "))
+		keys(strings.Join(flush, " "), 0)
+	}
+	w.want("+OK", "SET", "a", "1")
+	w.want("+OK", "SAVE")
+	w.want("+OK", "FLUSHDB")
+	counts("FLUSHDB")
+	keys("FLUSHDB", 1)
+	w.want("+OK", "MULTI")
+	w.want("+QUEUED", "FLUSHALL")
+	w.want("*1", "EXEC")
+	counts("a transaction")
+	keys("a transaction", 0)
+
+	w.want("+OK", "DEBUG", "POPULATE", "100000", "key", "500")
+	w.want("+Background", "BGSAVE")
+	w.want("+OK", "FLUSHALL")
+	w.saved("ok")
+	counts("FLUSHALL while a BGSAVE runs")
+	keys("FLUSHALL while a BGSAVE runs", 0)
+
+	w.want("+OK", "SET", "a", "1")
+	w.each(func(dir string) error { return os.Remove(filepath.Join(dir, "dump.rdb")) })
+	w.each(func(dir string) error { return os.MkdirAll(filepath.Join(dir, "dump.rdb", "x"), 0o700) })
+	w.want("+OK", "FLUSHALL") // all the same
+	counts("FLUSHALL that can't save")
+	w.each(func(dir string) error { return os.RemoveAll(filepath.Join(dir, "dump.rdb")) }) // else redis-server doesn't end
+}
