@@ -88,7 +88,7 @@ type Waiter struct {
 	on    watchedKey // being served with this key's value
 	// missed are other keys that had something while it was being served.
 	missed []watchedKey
-	index uint64
+	index  uint64
 
 	found bool // of the goroutine that applies: the command has replied
 }
