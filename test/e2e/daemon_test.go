@@ -35,12 +35,19 @@ func TestDaemon(t *testing.T) {
 	}
 
 	// Without a place for its pidfile it runs all the same, and tells the log.
-	for _, place := range []string{pidfile, filepath.Join(dir, "missing", "server.pid")} {
+	for n, place := range []string{pidfile, filepath.Join(dir, "missing", "server.pid")} {
 		if out, err := start(place, logfile); err != nil || out != "" {
 			t.Fatalf("%v, %q", err, out)
 		}
 		addr := harness.Addr(ports[0])
 		eventually(t, "the daemon answers", func() error { _, err := ask(addr, "PING"); return err })
+		eventually(t, "it is ready", func() error {
+			log, err := os.ReadFile(logfile)
+			if err == nil && strings.Count(string(log), "ready to accept connections") != n+1 {
+				err = fmt.Errorf("log:\n%s", log)
+			}
+			return err
+		})
 		pid, err := strconv.Atoi(infoField(text(t, addr, "INFO", "server"), "process_id"))
 		must(t, err)
 		written, err := os.ReadFile(place)
