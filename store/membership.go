@@ -42,11 +42,10 @@ func (r *Replica) Remove(id string) error {
 
 // change asks for a change of membership and waits for its commit.
 func (r *Replica) change(ask func() raft.IndexFuture) error {
-	r.asking.RLock()
-	defer r.asking.RUnlock()
-	if r.closed.Load() {
+	if !r.asking.begin() {
 		return ErrClosed
 	}
+	defer r.asking.end()
 	if err := ask().Error(); err != nil {
 		return r.applyError(err)
 	}

@@ -84,10 +84,7 @@ type Replica struct {
 	reads  confirmations
 	stop   chan struct{}
 	wg     sync.WaitGroup
-	closed atomic.Bool
-	// asking is held for reading by whoever waits for the library's answer to an entry:
-	// a library that is shut down first may never give it.
-	asking sync.RWMutex
+	asking asking
 }
 
 // OpenReplica starts a replica on its files. A new group's first members are
@@ -157,7 +154,7 @@ func (r *Replica) Bootstrap(members []raft.Server) error {
 // Close stops the replica. Units in flight are answered as they end, with
 // ErrUncertain if they can't.
 func (r *Replica) Close() error {
-	if r.closed.Swap(true) {
+	if !r.asking.close() {
 		return nil
 	}
 	close(r.stop)
@@ -166,8 +163,7 @@ func (r *Replica) Close() error {
 	terr := r.trans.Close()
 	// Then the entries in flight. Those that a majority has are applied; for the
 	// others leadership, which nobody can confirm any more, ends within Timeout.
-	r.asking.Lock()
-	r.asking.Unlock()
+	r.asking.wait()
 	err := r.raft.Shutdown().Error()
 	r.wg.Wait()
 	werr := r.logs.wait()
@@ -210,17 +206,48 @@ type Figures struct {
 // Apply proposes an entry and waits until it was applied here, or an error: one
 // of this package's. After anything but ErrUncertain nothing was executed.
 func (r *Replica) Apply(entry []byte) (any, error) {
-	r.asking.RLock()
-	defer r.asking.RUnlock()
-	if r.closed.Load() {
+	if !r.asking.begin() {
 		return nil, ErrClosed
 	}
+	defer r.asking.end()
 	f := r.raft.Apply(entry, 2*time.Second)
 	if err := f.Error(); err != nil {
 		return nil, r.applyError(err)
 	}
 	return f.Response(), nil
 }
+
+// asking counts who waits for the library's answer to an entry: a library that is shut
+// down meanwhile may never give it.
+type asking struct {
+	mu     sync.Mutex
+	closed bool
+	n      sync.WaitGroup // not a lock: in a simulation time goes on while somebody waits
+}
+
+// begin reports whether something may still be asked; then end must follow.
+func (a *asking) begin() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.n.Add(1)
+	}
+	return !a.closed
+}
+
+func (a *asking) end() { a.n.Done() }
+
+// close has begin refuse from now on, and reports whether it did not before.
+func (a *asking) close() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	was := a.closed
+	a.closed = true
+	return !was
+}
+
+// wait waits for all answers.
+func (a *asking) wait() { a.n.Wait() }
 
 // applyError sorts the library's errors. Only those below are known to come
 // before the entry entered the log (hashicorp/raft issues 300 and 561).
