@@ -55,7 +55,9 @@ func strikes(t *testing.T, c *harness.Cluster, node int, what string) {
 	value := strings.Repeat("0123456789abcdef", 4<<10)
 	client := newClient(c.Addrs(), time.Second, rand.New(rand.NewPCG(1, 1)))
 	defer client.close()
-	deadline := time.Now().Add(patience)
+	// Before a segment is given up 16 MiB of each group have to be written.
+	const limit = 4 * patience
+	deadline := time.Now().Add(limit)
 	for i := 0; ; i++ {
 		select {
 		case <-exited:
@@ -63,7 +65,7 @@ func strikes(t *testing.T, c *harness.Cluster, node int, what string) {
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s has not struck within %v", what, patience)
+			t.Fatalf("%s has not struck within %v", what, limit)
 		}
 		// What becomes of each is the load's business.
 		_, _, _ = client.try("SET", fmt.Sprint("filler:", i%64), value)
