@@ -45,6 +45,9 @@ func awaitEnd(t *testing.T, ps *redis.PubSub, channel string) {
 // slots move while somebody listens to them.
 func TestPubSub(t *testing.T) {
 	c := harness.New(t, harness.Options{})
+	if err := c.WaitSettled(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	nodes := make([]*redis.Client, c.Len())
 	for i, addr := range c.Addrs() {
 		nodes[i] = redis.NewClient(&redis.Options{Addr: addr})

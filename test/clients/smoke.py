@@ -28,11 +28,11 @@ def connect():
     return RedisCluster(host=host, port=int(port), socket_timeout=3, socket_connect_timeout=3, cluster_error_retry_attempts=5)
 
 
-def insist(key, value):
-    """A busy machine can cost a leader its place; this write may be repeated."""
+def insist(command, key, *rest):
+    """A busy machine can cost a leader its place; such a command may be repeated."""
     for _ in range(100):
         try:
-            return client.set(key, value)
+            return command(key, *rest)
         except (redis.exceptions.RedisError, OSError) as e:
             problem = e
             time.sleep(0.02)
@@ -41,9 +41,9 @@ def insist(key, value):
 
 client = connect()
 for i in range(1000):
-    assert insist("py:%d" % i, "v%d" % i)
+    assert insist(client.set, "py:%d" % i, "v%d" % i)
 for i in range(1000):
-    got = client.get("py:%d" % i)
+    got = insist(client.get, "py:%d" % i)
     assert got == b"v%d" % i, "py:%d is %r" % (i, got)
 
 # Each key is written once, so a retried write cannot undo another one.
@@ -71,7 +71,7 @@ while not happened("stop"):
     if not happened("killed"):
         in_a_row = 0
 
-lost = [k for k in range(seq) if client.get("py:w:%d" % k) != b"%d" % k]
-lost += [i for i in range(1000) if client.get("py:%d" % i) != b"v%d" % i]
+lost = [k for k in range(seq) if insist(client.get, "py:w:%d" % k) != b"%d" % k]
+lost += [i for i in range(1000) if insist(client.get, "py:%d" % i) != b"v%d" % i]
 print("redis-py %s: acknowledged %d, failed attempts %d %s, lost %d %s" % (redis.__version__, acked, failed, errors, len(lost), lost[:5]))
 sys.exit(1 if lost else 0)

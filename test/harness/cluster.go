@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/test/wire"
 )
 
 // Options describe a cluster to start. The zero value is three Quorate nodes
@@ -213,6 +215,38 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// WaitSettled waits until every node of a Quorate cluster with one group a node leads its own, and all
+// nodes know it: leadership has come to where it stays.
+func (c *Cluster) WaitSettled(ctx context.Context) error {
+	return c.waitFor(ctx, 0, func() error {
+		first := ""
+		for i := range c.nodes {
+			r, err := wire.Once(ctx, c.Addr(i), replyTimeout, "CLUSTER", "SLOTS")
+			if err != nil {
+				return err
+			}
+			known, leads := "", map[string]bool{}
+			for _, run := range r.Elems {
+				if len(run.Elems) < 3 || len(run.Elems[2].Elems) < 2 {
+					return fmt.Errorf("CLUSTER SLOTS of %s: %q", c.Addr(i), r.Raw)
+				}
+				leader := string(run.Elems[2].Raw)
+				known += fmt.Sprintf("%s-%s: %s\n", run.Elems[0].Str, run.Elems[1].Str, leader)
+				leads[leader] = true
+			}
+			if len(leads) != len(c.nodes) {
+				return fmt.Errorf("%s knows %d leaders, want %d", c.Addr(i), len(leads), len(c.nodes))
+			}
+			if i == 0 {
+				first = known
+			} else if known != first {
+				return fmt.Errorf("%s and %s disagree on who leads", c.Addr(0), c.Addr(i))
+			}
+		}
+		return nil
+	})
 }
 
 // waitFor repeats check until it returns nil, the node exits, or the time for
