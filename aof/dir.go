@@ -1,6 +1,7 @@
 package aof
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,52 @@ func (d Dir) Manifest() (*Manifest, error) {
 		return nil, fmt.Errorf("AOF manifest file %s: %w", d.manifestPath(), err)
 	}
 	return m, nil
+}
+
+// single is the file of Redis 6 and older, which lies beside the directory.
+func (d Dir) single() string { return filepath.Join(filepath.Dir(d.Path), d.Name) }
+
+// Single reports whether there is a file of Redis 6 and older that Upgrade would take,
+// given the manifest, nil for none.
+func (d Dir) Single(m *Manifest) bool {
+	if st, err := os.Stat(d.single()); err != nil || !st.Mode().IsRegular() {
+		return false
+	}
+	if m == nil || m.Base == nil && len(m.Increments) == 0 {
+		return true
+	}
+	// An upgrade was interrupted behind its manifest.
+	if m.Base == nil || m.Base.Name != d.Name || len(m.Increments) > 0 {
+		return false
+	}
+	_, err := os.Stat(d.file(d.Name))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// Upgrade makes the file of Redis 6 and older the base of the directory, as Redis 7
+// does, and returns the manifest. A crash in between is made up for by the next call.
+func (d Dir) Upgrade(m *Manifest) (*Manifest, error) {
+	if _, err := os.Stat(d.file(d.Name)); !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is %s already, and no manifest that names it: one of the two must go (%w)", d.file(d.Name), cmp.Or(err, fs.ErrExist))
+	}
+	if err := d.create(); err != nil {
+		return nil, fmt.Errorf("Can't open or create append-only dir %s: %w", d.Path, err)
+	}
+	next := &Manifest{Base: &File{Name: d.Name, Seq: 1, Kind: Base}}
+	if m != nil {
+		next.History = m.History
+	}
+	err := d.WriteManifest(next)
+	if err == nil {
+		err = os.Rename(d.single(), d.file(d.Name))
+	}
+	if err == nil {
+		err = errors.Join(d.sync(), Dir{Path: filepath.Dir(d.Path)}.sync())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("Error trying to move the old AOF file %s into dir %s: %w", d.Name, d.Path, err)
+	}
+	return next, nil
 }
 
 func (d Dir) manifestName() string         { return d.Name + ".manifest" }

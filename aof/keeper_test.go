@@ -88,12 +88,12 @@ func (s *numbers) last() int {
 // counting is a loader that takes only a number and those that follow it.
 type counting struct{ n int }
 
-func (c *counting) RDB(r io.Reader) error {
+func (c *counting) RDB(r io.Reader) (int64, error) {
 	b, err := io.ReadAll(r)
 	if err == nil {
 		c.n, err = strconv.Atoi(strings.TrimPrefix(string(b), "REDIS"))
 	}
-	return err
+	return int64(len(b)), err
 }
 
 func (c *counting) Command(args [][]byte) error {
@@ -130,7 +130,7 @@ func read(t *testing.T, d Dir) (n int, ok bool, err error) {
 		}
 		var c counting
 		if err == nil {
-			err = copied.Load(m, &c, true, func(string) {})
+			err = copied.Load(m, &c, true, &logged{})
 		}
 		return c.n, true, errors.Join(err, os.RemoveAll(copied.Path))
 	}

@@ -40,10 +40,10 @@ func (r *Reader) Offset() int64 { return r.whole }
 func (r *Reader) Next() ([][]byte, error) {
 	for {
 		line, err := r.line()
-		if errors.Is(err, ErrTruncated) && len(line) == 0 {
+		if errors.Is(err, ErrTruncated) && (len(line) == 0 || line[0] == '#') {
 			return nil, io.EOF
 		}
-		if err != nil {
+		if err = begins(line, '*', err); err != nil {
 			return nil, err
 		}
 		if line[0] == '#' {
@@ -80,12 +80,21 @@ func (r *Reader) line() ([]byte, error) {
 	return line, err
 }
 
+// begins returns the error of a line that was read and should begin with kind: one
+// that doesn't is damage, also where it is cut off.
+func begins(line []byte, kind byte, err error) error {
+	if errors.Is(err, ErrTruncated) && len(line) > 0 && line[0] != kind {
+		return ErrFormat
+	}
+	return err
+}
+
 // maxBulk is the longest argument, as everywhere in RESP.
 const maxBulk = 512 << 20
 
 func (r *Reader) bulk() ([]byte, error) {
 	line, err := r.line()
-	if err != nil {
+	if err = begins(line, '$', err); err != nil {
 		return nil, err
 	}
 	n, err := number(line, '$')

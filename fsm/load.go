@@ -40,9 +40,9 @@ type alone struct{}
 func (alone) Lock()   {}
 func (alone) Unlock() {}
 
-// Loaded counts the keys of a file that was loaded, and those that were left out
-// because they had expired.
-type Loaded struct{ Keys, Expired int64 }
+// Loaded counts the keys of a file that was loaded, those that were left out
+// because they had expired, and the bytes of the file.
+type Loaded struct{ Keys, Expired, Bytes int64 }
 
 // Load adds the keys and functions of an RDB file, whoever has written it, to a
 // machine that nobody uses yet, and makes now (Unix ms) its time; of the options only those about loading count. What else a file of our own says is ignored: it is
@@ -55,7 +55,7 @@ func (m *Machine) Load(r io.Reader, now int64, merge bool, o Options) (n Loaded,
 	m.setClock()
 	l := o.Loaded
 	d := rdb.NewDecoder(r)
-	d.Limits = &m.ks.Limits
+	d.Limits, d.Tail = &m.ks.Limits, o.Tail
 	records, done := o.records(d)
 	defer done()
 	for {
@@ -63,6 +63,7 @@ func (m *Machine) Load(r io.Reader, now int64, merge bool, o Options) (n Loaded,
 		switch {
 		case errors.Is(err, io.EOF):
 			m.expectNothing()
+			n.Bytes = d.Offset()
 			return n, nil
 		case errors.Is(err, rdb.ErrEmptyKey):
 			continue // an old bug of Redis; it ignores such keys as well

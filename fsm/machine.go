@@ -120,6 +120,8 @@ type Options struct {
 	// Ahead decodes the records of a file ahead of who reads them, until done is called; nil:
 	// they are decoded when they are read.
 	Ahead func(*rdb.Decoder) (r Records, done func())
+	// Tail says that Load may find something behind the file, which it leaves.
+	Tail bool
 	// Commands are all that rules of users can name; nil: the data commands.
 	Commands *security.Commands
 }

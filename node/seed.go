@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -31,18 +32,22 @@ func (n *Node) seed(files *store.Files, members []raft.Server, o *store.GroupOpt
 		return nil, nil
 	}
 	begin := func(to *fsm.Machine, opt fsm.Options) error { return n.seedRDB(to, opt, o.Loading) }
-	name := n.opt.Seed.RDB
-	if n.opt.Seed.AOF != (aof.Dir{}) {
-		m, err := n.opt.Seed.AOF.Manifest()
+	name, there := n.opt.Seed.RDB, false
+	if name != "" {
+		_, err := os.Stat(name)
+		there = !errors.Is(err, fs.ErrNotExist)
+	}
+	if dir := n.opt.Seed.AOF; dir != (aof.Dir{}) {
+		m, err := dir.Manifest()
 		if err != nil {
 			return nil, err
 		}
-		if m != nil {
-			name = n.opt.Seed.AOF.Path
+		if m != nil || dir.Single(m) {
+			name, there = dir.Path, true
 			begin = func(to *fsm.Machine, opt fsm.Options) error { return n.seedAOF(to, opt, m, o.Loading) }
 		}
 	}
-	if _, err := os.Stat(name); name == "" || errors.Is(err, fs.ErrNotExist) {
+	if !there {
 		return nil, nil
 	}
 	var limits map[string]int
@@ -88,15 +93,28 @@ func (n *Node) seedRDB(m *fsm.Machine, o fsm.Options, l *store.Loading) error {
 }
 
 func (n *Node) seedAOF(m *fsm.Machine, o fsm.Options, files *aof.Manifest, p *store.Loading) error {
+	dir, start := n.opt.Seed.AOF, time.Now()
+	if dir.Single(files) {
+		next, err := dir.Upgrade(files)
+		if err != nil {
+			return err
+		}
+		files = next
+		n.log.Info(fmt.Sprintf("Successfully migrated an old-style AOF file (%s) into the AOF directory (%s).", dir.Name, filepath.Base(dir.Path)))
+	}
+	o.Tail = true // of a base of Redis 6 and older
 	l := &loader{m: m, opt: o, progress: p, replay: fsm.NewReplay(m, time.Now().UnixMilli())}
-	err := n.opt.Seed.AOF.Load(files, l, n.opt.Seed.Truncated, func(text string) { n.log.Warn(text) })
+	err := dir.Load(files, l, n.opt.Seed.Truncated, n.log)
 	if err == nil {
 		err = l.err
 	}
-	if err == nil {
-		l.replay.Done()
+	if err != nil {
+		return err
 	}
-	return err
+	l.replay.Done()
+	n.loaded = l.loaded
+	n.log.Info(fmt.Sprintf("DB loaded from append only file: %.3f seconds", time.Since(start).Seconds()))
+	return nil
 }
 
 // loader puts what append-only files say into a machine.
@@ -105,17 +123,19 @@ type loader struct {
 	opt      fsm.Options
 	progress *store.Loading
 	replay   *fsm.Replay
+	loaded   fsm.Loaded // of the base
 	err      error
 }
 
 // RDB implements aof.Loader. Nothing expires: an increment may say that a key of the
 // base stays.
-func (l *loader) RDB(r io.Reader) error {
+func (l *loader) RDB(r io.Reader) (int64, error) {
 	if l.err != nil {
-		return l.err
+		return 0, l.err
 	}
-	_, err := l.m.Load(l.progress.RDB(r, 0), 0, false, l.opt)
-	return err
+	var err error
+	l.loaded, err = l.m.Load(l.progress.RDB(r, 0), 0, false, l.opt)
+	return l.loaded.Bytes, err
 }
 
 // Command implements aof.Loader.

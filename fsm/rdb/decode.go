@@ -20,6 +20,9 @@ type Decoder struct {
 	// Own, if set, is how the names of auxiliary fields begin that only an Encoder's
 	// files have: when one has come, Limits are nil.
 	Own string
+	// Tail says that what is behind the file's end is somebody else's: it is neither
+	// expected nor refused.
+	Tail bool
 
 	src     source
 	version int
@@ -61,7 +64,7 @@ func NewDecoder(r io.Reader) *Decoder { return &Decoder{src: newSource(r)} }
 func (d *Decoder) Offset() int64 { return d.src.offset() }
 
 // Next returns the next record, or io.EOF behind the end of a file that is
-// complete and has the right checksum and nothing behind it. Any other error is
+// complete and has the right checksum and nothing behind it (but see Tail). Any other error is
 // an *Error, and final unless it is ErrEmptyKey.
 func (d *Decoder) Next() (Record, error) {
 	if d.done != nil {
@@ -217,6 +220,9 @@ func (d *Decoder) end() error {
 		if got != want && (got != 0 || d.Limits == nil) {
 			return fmt.Errorf("%w: %016x in the file, its bytes give %016x", ErrChecksum, got, want)
 		}
+	}
+	if d.Tail {
+		return io.EOF
 	}
 	err := d.src.fill()
 	if err == nil {

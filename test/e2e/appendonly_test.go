@@ -127,7 +127,7 @@ func TestAppendOnlyBegin(t *testing.T) {
 	base, err := os.ReadFile(filepath.Join(files, "my.aof.2.base.rdb"))
 	must(t, err)
 	put(filepath.Join(files, "my.aof.2.base.rdb"), base[:len(base)-20])
-	refused("Error reading the RDB preamble")
+	refused("Error reading the RDB base file")
 	put(filepath.Join(files, "my.aof.2.base.rdb"), base)
 	put(increment, append(slices.Clone(whole[:50]), append([]byte("damage"), whole[50:]...)...))
 	refused("Bad file format reading the append only file")
