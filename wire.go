@@ -50,6 +50,7 @@ func nodeOptions(cfg *config.Config, m *metrics.Metrics, running *fsm.Running, s
 				return int(s.MinReplicasToWrite), time.Duration(s.MinReplicasMaxLag) * time.Second
 			}
 			g.NotSaved = notSaved
+			g.Machine.Uncompressed = func() bool { return !cfg.Current().RDBCompression }
 			g.MaxEntryBytes = int(s.MaxEntrySize)
 			g.Gather = time.Duration(s.GatherMax) * time.Microsecond
 			if g.Gather == 0 {

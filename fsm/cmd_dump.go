@@ -52,7 +52,16 @@ func dumpKey(c *ReadCall) {
 	if e.Kind() == keyspace.KindString {
 		room += e.StrLen()
 	}
-	c.Bulk(rdb.AppendDump(make([]byte, 0, room), &e.Value))
+	c.Bulk(c.m.dump(make([]byte, 0, room), &e.Value, c.scripted))
+}
+
+// dump appends the payload for a value, compressed as the server is configured
+// or, for a script, as every replica does it.
+func (m *Machine) dump(dst []byte, v *keyspace.Value, scripted bool) []byte {
+	if !scripted && m.uncompressed != nil && m.uncompressed() {
+		return rdb.AppendPlainDump(dst, v)
+	}
+	return rdb.AppendDump(dst, v)
 }
 
 // restoreOptions are the options of RESTORE. How long a value was not used

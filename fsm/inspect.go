@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/quorate/quorate/fsm/keyspace"
-	"github.com/quorate/quorate/fsm/rdb"
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
@@ -36,7 +35,7 @@ func (m *Machine) Inspect(db int, key []byte) (Inspection, bool) {
 		Address:          fmt.Sprintf("%p", e),
 		Refcount:         refcount(e),
 		Encoding:         e.Encoding(),
-		SerializedLength: len(rdb.AppendDump(nil, &e.Value)) - typeAndFooter,
+		SerializedLength: len(m.dump(nil, &e.Value, false)) - typeAndFooter,
 	}
 	if e.Kind() == keyspace.KindList {
 		l := e.List()

@@ -72,6 +72,8 @@ type Machine struct {
 	letAll    bool         // scripts of the running entry may call what is not for scripts
 	letReads  *atomic.Bool // the same of scripts on the read path; of this process
 
+	uncompressed func() bool // Options.Uncompressed
+
 	clock func() int64 // for Op.Took; nil: nothing is measured
 
 	// What the running entry adds to Stats, at its end: an atomic addition in the
@@ -120,6 +122,9 @@ type Options struct {
 	// Ahead decodes the records of a file ahead of who reads them, until done is called; nil:
 	// they are decoded when they are read.
 	Ahead func(*rdb.Decoder) (r Records, done func())
+	// Uncompressed reports whether DUMP compresses nothing (rdbcompression no); nil: it
+	// does. In scripts it always does: what they write may depend on it.
+	Uncompressed func() bool
 	// Tail says that Load may find something behind the file, which it leaves.
 	Tail bool
 	// Commands are all that rules of users can name; nil: the data commands.
@@ -129,7 +134,7 @@ type Options struct {
 // New returns an empty machine.
 func New(o Options) *Machine {
 	m := &Machine{ks: keyspace.New(o.Databases, keyspace.DefaultLimits()), redirect: o.Redirect, memory: o.Memory, Stats: &Stats{},
-		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, listening: o.Listening, Publish: o.Publish, interp: &lua.Interpreter{}, running: o.Running, clock: o.Clock, letReads: &atomic.Bool{},
+		waiters: &Waiters{}, tracker: o.Tracker, Events: o.Events, listening: o.Listening, Publish: o.Publish, interp: &lua.Interpreter{}, running: o.Running, clock: o.Clock, uncompressed: o.Uncompressed, letReads: &atomic.Bool{},
 		commands: o.Commands, rules: &atomic.Pointer[map[string]*security.Rules]{}}
 	if m.running == nil {
 		m.running = &Running{}
@@ -173,6 +178,7 @@ func (m *Machine) TakeOver(old *Machine) {
 	m.Events, m.listening = old.Events, old.listening
 	m.Stats, m.ScriptLog, m.Publish = old.Stats, old.ScriptLog, old.Publish
 	m.clock, m.interp, m.running, m.letReads = old.clock, old.interp, old.running, old.letReads
+	m.uncompressed = old.uncompressed
 	m.commands, m.rules = old.commands, old.rules
 	m.countFunctions()
 	if m.tracker = old.tracker; m.tracker != nil {

@@ -91,7 +91,7 @@ type Node struct {
 	groups   map[uint32]*store.Group // replicas of data groups on this node
 	busy     map[uint32]bool         // groups that are being opened or deleted
 	closed   bool
-	loaded   fsm.Loaded // from the RDB file that a node in plain mode began with
+	loaded   fsm.Loaded // what a node in plain mode began with
 	replayed int64      // changes that its log held
 
 	// For reading without the lock.

@@ -31,7 +31,13 @@ func (n *Node) awaitPlain() {
 		}
 	}
 	n.mu.Lock()
-	g.View(func(m *fsm.Machine) { n.replayed = m.Stats.Changes.Load() })
+	g.View(func(m *fsm.Machine) {
+		n.replayed = m.Stats.Changes.Load()
+		if n.loaded == (fsm.Loaded{}) { // nothing but its own snapshot and log
+			expired := int64(m.Keyspace().Expired(time.Now().UnixMilli()))
+			n.loaded.Keys, n.loaded.Expired = int64(m.Keyspace().Len())-expired, expired
+		}
+	})
 	n.mu.Unlock()
 	if err := n.bringUpToDate(g, plainGroup); err != nil {
 		n.log.Warn("thresholds that were changed while loading are not in force", "error", err)
@@ -56,7 +62,8 @@ func (aloneTransport) AskStatus(_ raft.ServerID, _ raft.ServerAddress, _ time.Du
 	answer(store.Status{}, store.ErrNoQuorum)
 }
 
-// Loaded returns what the RDB file had that the node began with, if it did.
+// Loaded returns what the RDB file had that the node began with, or else what its snapshot
+// and its log have made of it, in plain mode. It is complete once the node doesn't load any more.
 func (n *Node) Loaded() fsm.Loaded {
 	n.mu.Lock()
 	defer n.mu.Unlock()

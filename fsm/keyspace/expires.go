@@ -30,6 +30,14 @@ func (x *expires) less(a, b *due) bool {
 	return x.entry(a).Key() < x.entry(b).Key()
 }
 
+// until returns how many items below heap index i, itself included, are due at now.
+func (x *expires) until(i int, now int64) int {
+	if i >= len(x.heap) || x.heap[i].at > now {
+		return 0 // and so are all below it
+	}
+	return 1 + x.until(2*i+1, now) + x.until(2*i+2, now)
+}
+
 func (x *expires) push(d due) {
 	x.heap = append(x.heap, d)
 	x.up(len(x.heap) - 1)

@@ -188,6 +188,9 @@ func (ks *Keyspace) NextExpired(now int64) (db int, slot uint16, key []byte, ok 
 	return int(top.db), top.slot, []byte(ks.due.entry(top).Key()), true
 }
 
+// Expired returns how many keys have expired by now and are still there.
+func (ks *Keyspace) Expired(now int64) int { return ks.due.until(0, now) }
+
 // NextExpiry returns the earliest expiry of all keys in Unix milliseconds.
 func (ks *Keyspace) NextExpiry() (at int64, ok bool) {
 	if len(ks.due.heap) == 0 {

@@ -37,6 +37,19 @@ func TestReplaceIsDeleteAndAdd(t *testing.T) {
 		if a.Used() != b.Used() || a.Used() != a.Recount() || a.Len() != b.Len() || a.Volatile() != b.Volatile() {
 			t.Fatalf("step %d: %d bytes and %d, %d counted", step, a.Used(), b.Used(), a.Recount())
 		}
+		if step%100 == 0 {
+			now, due := int64(r.IntN(60)), 0
+			for slot := range uint16(4) {
+				for i := range a.DB(0).Slot(slot).Len() {
+					if at := a.DB(0).Slot(slot).At(i).ExpireAt(); at != 0 && at <= now {
+						due++
+					}
+				}
+			}
+			if got := a.Expired(now); got != due {
+				t.Fatalf("step %d: %d have expired, want %d", step, got, due)
+			}
+		}
 		x, y := a.DB(0).Slot(slot), b.DB(0).Slot(slot)
 		for i := range x.Len() {
 			p, q := x.At(i), y.At(i)

@@ -22,10 +22,15 @@ const dumpFooter = 2 + 8
 var ErrDump = errors.New("payload version or checksum are wrong")
 
 // AppendDump appends the payload for a value, as Redis 7.0 writes it but for
-// the order of elements that have none.
-func AppendDump(dst []byte, v *keyspace.Value) []byte {
+// the order of elements that have none, with long strings compressed.
+func AppendDump(dst []byte, v *keyspace.Value) []byte { return appendDump(dst, v, false) }
+
+// AppendPlainDump is AppendDump without compression.
+func AppendPlainDump(dst []byte, v *keyspace.Value) []byte { return appendDump(dst, v, true) }
+
+func appendDump(dst []byte, v *keyspace.Value, plain bool) []byte {
 	start := len(dst)
-	e := Encoder{buf: append(dst, 0), LikeRedis: true}
+	e := Encoder{buf: append(dst, 0), LikeRedis: true, Uncompressed: plain}
 	e.buf[start] = e.value(v)
 	e.buf = binary.LittleEndian.AppendUint16(e.buf, Version)
 	return binary.LittleEndian.AppendUint64(e.buf, CRC64(0, e.buf[start:]))

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quorate/quorate/test/harness"
 	"github.com/quorate/quorate/test/wire"
@@ -347,4 +348,78 @@ func TestFlushallSaves(t *testing.T) {
 	w.want("+OK", "FLUSHALL") // all the same
 	counts("FLUSHALL that can't save")
 	w.each(func(dir string) error { return os.RemoveAll(filepath.Join(dir, "dump.rdb")) }) // else redis-server doesn't end
+}
+
+// TestDumpUncompressed: DUMP compresses what redis-server's compresses, by rdbcompression.
+func TestDumpUncompressed(t *testing.T) {
+	w := startTwins(t, "--enable-debug-command", "yes", "--enable-protected-configs", "yes")
+	long := strings.Repeat("abcd", 100)
+	w.want("+OK", "SET", "string", long)
+	w.want(":2", "RPUSH", "list", long, "short")
+	w.want(":1", "HSET", "hash", "field", long) // beyond a listpack
+	w.want(":1", "HSET", "small", "field", strings.Repeat("x", 60))
+	w.want(":1", "ZADD", "zset", "1", strings.Repeat("x", 60))
+	w.want(":1", "SADD", "set", long)
+	w.want("1-1", "XADD", "stream", "1-1", "field", long)
+	w.want("+OK", "SET", "short", "abc")
+	keys := []string{"string", "list", "hash", "small", "zset", "set", "stream", "short"}
+	sizes := map[string]int{}
+	for _, key := range keys {
+		r, err := w.conns[0].Do("DUMP", key)
+		must(t, err)
+		sizes[key] = len(r.Str)
+	}
+	w.want("+OK", "CONFIG", "SET", "rdbcompression", "no")
+	for _, key := range keys {
+		dump := w.say("DUMP", key) // without compression the bytes are the same
+		if longer := len(dump) > sizes[key]+10; longer == (key == "short") {
+			t.Errorf("%s has %d bytes, compressed %d", key, len(dump), sizes[key])
+		}
+		var objects [2]string
+		for i, conn := range w.conns {
+			r, err := conn.Do("DEBUG", "OBJECT", key)
+			must(t, err)
+			objects[i] = regexp.MustCompile(`serializedlength:\d+`).FindString(string(r.Raw))
+		}
+		if objects[0] != objects[1] || objects[0] == "" {
+			t.Errorf("%s: %q", key, objects)
+		}
+	}
+	// What a script writes may depend on it, and must be the same when it is replayed.
+	if _, err := w.conns[0].Do("EVAL", "return redis.call('set', KEYS[2], redis.call('dump', KEYS[1]))", "2", "string", "copy"); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.conns[0].Do("STRLEN", "copy"); err != nil || string(r.Raw) != fmt.Sprintf(":%d\r\n", sizes["string"]) {
+		t.Errorf("a script's DUMP has %q bytes, %v, want %d", r.Raw, err, sizes["string"])
+	}
+}
+
+// TestKeysLoaded: INFO tells how many keys a node had when it began with its own data, and
+// how many more had expired meanwhile.
+func TestKeysLoaded(t *testing.T) {
+	c := startPlain(t)
+	addr := c.Addr(0)
+	text(t, addr, "DEBUG", "SET-ACTIVE-EXPIRE", "0")
+	at := time.Now().Add(time.Second).UnixMilli()
+	for n := range 100 {
+		text(t, addr, "SET", fmt.Sprint("key:", n), "v")
+		text(t, addr, "SET", fmt.Sprint("soon:", n), "v", "PXAT", strconv.FormatInt(at, 10))
+		if n == 50 {
+			text(t, addr, "BGREWRITEAOF") // a snapshot; the rest is in the log
+		}
+	}
+	must(t, c.Kill(0))
+	eventually(t, "they have expired", func() error {
+		if left := time.Until(time.UnixMilli(at)); left > 0 {
+			return fmt.Errorf("in %v", left)
+		}
+		return nil
+	})
+	again(t, c)
+	info := text(t, addr, "INFO", "persistence")
+	for _, want := range []string{"rdb_last_load_keys_loaded:100\r\n", "rdb_last_load_keys_expired:100\r\n"} {
+		if !strings.Contains(info, want) {
+			t.Errorf("no %q in\n%s", want, info)
+		}
+	}
 }
