@@ -282,7 +282,7 @@ var table = []directive{
 		doc:   "How the Raft log is stored. shared: one log for all groups of the node; boltdb: one file for each, always synced. A node keeps the kind it began with; \"quorate log migrate\" moves it."},
 	{name: "quorate-gather-max-us", def: "5000",
 		value: integer(0, 1_000_000, func(s *Settings) *int64 { return &s.GatherMax }),
-		doc:   "Microseconds a log entry waits at most for the clients of the last one, and never longer than twice what that one took. 0: does not wait."},
+		doc:   "Microseconds a log entry waits at most for the clients of the last one, and never longer than twice what that one took, four times where most clients read and processors are short. 0: does not wait."},
 	{name: "quorate-max-entry-bytes", def: "1mb",
 		value: memory(4096, 64*mb, func(s *Settings) *int64 { return &s.MaxEntrySize }),
 		doc:   "Bytes after which a log entry takes no further command. One command may be larger."},

@@ -29,8 +29,11 @@ func (e *gatherer) look(reads int64) {
 
 // patience returns how long to hold an entry back at the most: in proportion to
 // what the last one took, since where entries are slow, clients are too: both
-// wait for the same CPUs. The factor is measured.
+// wait for the same CPUs. The factors are measured.
 func (e *gatherer) patience(limit time.Duration) time.Duration {
+	if e.mostlyReads() {
+		return min(limit, 4*e.took)
+	}
 	return min(limit, 2*e.took)
 }
 
@@ -41,7 +44,7 @@ func (e *gatherer) want(waiting int) int {
 	switch {
 	case e.rest > 0:
 		e.rest--
-	case e.crowded && e.readers > readsPerWrite*e.last:
+	case e.mostlyReads():
 		e.wanted = waiting + e.last + e.readers
 	case waiting+e.last >= 2:
 		// Nearly all: the slowest of many clients isn't worth everybody's time.
@@ -51,7 +54,10 @@ func (e *gatherer) want(waiting int) int {
 	return e.wanted
 }
 
-// readsPerWrite is from how many reads for each write on clients that read are waited for.
+// mostlyReads reports whether clients that read are waited for.
+func (e *gatherer) mostlyReads() bool { return e.crowded && e.readers > readsPerWrite*e.last }
+
+// readsPerWrite is from how many reads for each write on they are.
 const readsPerWrite = 4
 
 // got notes how many units came, of which waiting were there before the wait. Clients

@@ -43,6 +43,10 @@ func TestGatherer(t *testing.T) {
 	next("enough processors", 1, 2)
 	e.crowded = true
 	next("readers are waited for", 1, 22)
+	e.took = time.Millisecond
+	if p := e.patience(5 * time.Millisecond); p != 4*time.Millisecond {
+		t.Errorf("patience with readers: %v", p)
+	}
 	e.got(2, 1)
 	next("for as long as there is something to gain", 0, 22)
 	e.readers = 5
@@ -53,7 +57,7 @@ func TestGatherer(t *testing.T) {
 	if e.readers != 30 {
 		t.Errorf("%d readers, not 30", e.readers)
 	}
-	e.took = 700 * time.Microsecond
+	e.crowded, e.took = false, 700*time.Microsecond
 	if p := e.patience(5 * time.Millisecond); p != 1400*time.Microsecond {
 		t.Errorf("patience %v", p)
 	}
