@@ -12,7 +12,8 @@ type pace struct {
 	io.Writer
 	g       *Group
 	applied uint64
-	since   time.Time // the end of the last write
+	since   time.Time     // the end of the last write
+	busy    time.Duration // since the last rest
 }
 
 // restFor is how many times as long as it worked the writer rests; longestRest bounds that: a
@@ -20,6 +21,12 @@ type pace struct {
 const (
 	restFor     = 5
 	longestRest = 5 * time.Millisecond
+
+	// The scheduler looks at the network when a processor has nothing else to do, and the
+	// garbage collector's sweeper may keep the others from that. So there is a blink also
+	// where nothing seems to be written: it may be waiting there.
+	longestBusy = time.Millisecond
+	blink       = 20 * time.Microsecond
 )
 
 func (g *Group) pace(w io.Writer) *pace {
@@ -30,9 +37,14 @@ func (g *Group) pace(w io.Writer) *pace {
 func (p *pace) Write(b []byte) (int, error) {
 	n, err := p.Writer.Write(b)
 	took := time.Since(p.since)
-	if now := p.g.raft.AppliedIndex(); now != p.applied {
-		p.applied = now
+	p.busy += took
+	switch now := p.g.raft.AppliedIndex(); {
+	case now != p.applied:
+		p.applied, p.busy = now, 0
 		time.Sleep(min(restFor*took, longestRest))
+	case p.busy > longestBusy:
+		p.busy = 0
+		time.Sleep(blink)
 	}
 	p.since = time.Now()
 	return n, err
