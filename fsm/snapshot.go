@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,17 +15,17 @@ import (
 // Snapshot is the state of a machine at one moment, on its way to an RDB file
 // while the machine goes on.
 //
-// Nothing is copied when it begins. WriteTo walks the hash slots; a slot that
-// is about to change before the walk has reached it is copied first, by the
-// goroutine that applies, and kept until the walk gets there. So the file holds
+// Nothing is copied when it begins. WriteTo walks the hash slots; of a slot that
+// is about to change before the walk has reached it the entries are copied first, by the
+// goroutine that applies, and each value before it is changed in place. The copies are
+// kept until the walk gets there. So the file holds
 // the slots in order whatever was written meanwhile, and replicas at the same
 // index write the same bytes. A database that is flushed or swapped meanwhile
 // is walked where it is: the snapshot has its own list of them.
 //
-// One slot is serialised in one go under the read lock, or copied in one by the applier,
-// which takes a tenth of that time: a single huge collection makes others wait as long.
-// In the worst case, when every slot is written before the walk gets to it, the
-// state is in memory twice.
+// One slot is serialised in one go under the read lock, and one value copied in one by
+// the applier: a single huge collection makes others wait as long. In the worst case, when
+// every value is changed before the walk gets to it, the state is in memory twice.
 //
 // Everything here is guarded by the group's lock. WriteTo changes the fields
 // while it holds the lock for reading, which is enough: it is the only one who
@@ -37,9 +38,9 @@ type Snapshot struct {
 
 	dbs      []*keyspace.DB
 	walker   rdb.Encoder
-	next     int                 // slots below it are written or in the walker's hands
-	pending  map[uint16]slotCopy // slots the applier has saved
-	selected int                 // database at the end of what the walker has written; -1: none
+	next     int                  // slots below it are written or in the walker's hands
+	pending  map[uint16]*slotCopy // slots the applier has saved
+	selected int                  // database at the end of what the walker has written; -1: none
 	usage    func(*keyspace.Entry) rdb.Usage
 	remove   func()
 
@@ -67,7 +68,7 @@ func (m *Machine) BeginUsedSnapshot() *Snapshot {
 }
 
 func (m *Machine) openSnapshot() *Snapshot {
-	s := &Snapshot{functions: m.libraries.codes(), pending: map[uint16]slotCopy{}, selected: -1, origin: m.origin()}
+	s := &Snapshot{functions: m.libraries.codes(), pending: map[uint16]*slotCopy{}, selected: -1, origin: m.origin()}
 	for i := range m.ks.Databases() {
 		s.dbs = append(s.dbs, m.ks.DB(i))
 	}
@@ -100,7 +101,8 @@ const (
 	batchSlots = 256
 )
 
-// slotCopy is a slot as it was: the entries of each database.
+// slotCopy is a slot as it was: the entries of each database. They share values with the
+// keyspace that haven't changed yet, so that the lock is needed to look at them.
 type slotCopy struct {
 	entries [][]keyspace.Entry
 	bytes   int
@@ -137,53 +139,58 @@ type SnapshotPart struct {
 // writeSlots writes the keys.
 func (s *Snapshot) writeSlots(out *rdb.Writer, rlock sync.Locker) (err error) {
 	for more := true; more && err == nil; {
-		var saved slotCopy
 		rlock.Lock()
-		saved, more = s.collect()
+		more = s.collect()
 		rlock.Unlock()
-		for n := range saved.entries {
-			s.selected = s.encode(&s.walker, n, saved.entries[n], s.selected)
-		}
 		_, err = out.Write(s.walker.Bytes())
 	}
 	return err
 }
 
-// collect serialises the next slots for the walker. It stops at a slot that
-// the applier has saved, and returns that to be serialised without the lock.
-func (s *Snapshot) collect() (saved slotCopy, more bool) {
+// collect serialises the next slots for the walker, as the applier has saved them if it
+// has, and reports whether there are more.
+func (s *Snapshot) collect() (more bool) {
 	s.walker.Reset()
 	for n := 0; n < batchSlots && s.next < hashslot.Count && s.walker.Len() < batch; n++ {
 		slot := uint16(s.next)
 		s.next++
-		if c, ok := s.pending[slot]; ok {
+		c, saved := s.pending[slot]
+		for n, db := range s.dbs {
+			if saved {
+				s.selected = s.encode(&s.walker, n, c.entries[n], s.selected)
+			} else {
+				s.selected = s.encode(&s.walker, n, db.Slot(slot).All(), s.selected)
+			}
+		}
+		if saved {
 			delete(s.pending, slot)
 			s.file.Progress.copied(-c.bytes)
-			return c, s.next < hashslot.Count
-		}
-		for n, db := range s.dbs {
-			s.selected = s.encode(&s.walker, n, db.Slot(slot).All(), s.selected)
 		}
 	}
-	return slotCopy{}, s.next < hashslot.Count
+	return s.next < hashslot.Count
 }
 
-// save copies a slot that is about to change. The applier calls it.
-func (s *Snapshot) save(slot uint16) {
-	if int(slot) < s.next {
+// save saves a slot of a database that is about to change, and the value of the entry, if
+// not nil, that is. The applier calls it.
+func (s *Snapshot) save(db *keyspace.DB, slot uint16, e *keyspace.Entry) {
+	n := slices.Index(s.dbs, db)
+	if int(slot) < s.next || n < 0 {
 		return
 	}
-	if _, twice := s.pending[slot]; twice {
-		return
+	c, more := s.pending[slot], 0
+	if c == nil {
+		c = &slotCopy{entries: make([][]keyspace.Entry, len(s.dbs))}
+		for i, other := range s.dbs {
+			c.entries[i] = other.CopySlot(slot)
+			more += len(c.entries[i]) * keyspace.EntryBytes
+		}
+		s.pending[slot] = c
 	}
-	c := slotCopy{entries: make([][]keyspace.Entry, len(s.dbs))}
-	for n, db := range s.dbs {
-		var bytes int
-		c.entries[n], bytes = db.CopySlot(slot)
-		c.bytes += bytes
+	if e != nil {
+		more += keyspace.Part(c.entries[n], e)
 	}
-	s.pending[slot] = c
-	s.file.Progress.copied(c.bytes)
+	c.bytes += more
+	s.file.Progress.copied(more)
 }
 
 // encode serialises one slot's entries of database n, in their order in

@@ -356,3 +356,45 @@ func BenchmarkRestore(b *testing.B) {
 		}
 	}
 }
+
+// TestSnapshotOfMoved: a value that goes to another key and changes there is in the file
+// as it was where it was.
+func TestSnapshotOfMoved(t *testing.T) {
+	setup := map[string]string{"s": "SET s value", "h": "HSET h f v", "l": "RPUSH l a b", "t": "SADD t 1 2", "z": "ZADD z 1 m", "x": "XADD x 1-1 f v"}
+	change := map[string]string{"s": "SETRANGE d 0 V", "h": "HSET d f w", "l": "LSET d 0 c", "t": "SADD d 3", "z": "ZADD d 2 m", "x": "XADD d 2-1 f v"}
+	for key := range setup {
+		for _, move := range []string{"RENAME " + key + " d", "MOVE " + key + " 1", "COPY " + key + " d", "SWAPDB 0 1"} {
+			x := &writeBench{m: New(Options{Databases: 16})}
+			run := func(line string, db int) {
+				x.unit(line, "", 1)
+				for i := range x.units[0].Ops {
+					x.units[0].Ops[i].DB = db
+				}
+				x.apply(true)
+				if reply := x.units[0].Reply.Buf; len(reply) == 0 || reply[0] == '-' || string(reply) == ":0\r\n" && line == move {
+					t.Fatalf("%s: %q", line, reply)
+				}
+				x.units = nil
+			}
+			run(setup[key], 0)
+			want := snapshot(t, x.m)
+			s := x.m.BeginSnapshot()
+			run(move, 0)
+			switch move[0] {
+			case 'M', 'S':
+				run(strings.Replace(change[key], " d", " "+key, 1), 1)
+			default:
+				run(change[key], 0)
+			}
+			var mu sync.RWMutex
+			var got bytes.Buffer
+			if _, err := s.WriteTo(&got, mu.RLocker()); err != nil {
+				t.Fatal(err)
+			}
+			s.Release()
+			if !bytes.Equal(got.Bytes(), want) {
+				t.Errorf("%s, %s: the snapshot is not the state at its beginning", setup[key], move)
+			}
+		}
+	}
+}

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestCopySlot: copies are what was there, whatever happens to the originals after that.
-func TestCopySlot(t *testing.T) {
+// TestPart: copies are what was there, whatever happens to the originals after Part.
+func TestPart(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -61,12 +61,18 @@ func TestCopySlot(t *testing.T) {
 		for i := range db.Slot(7).items {
 			want = append(want, picture(&db.Slot(7).items[i]))
 		}
-		copies, bytes := db.CopySlot(7)
-		if bytes <= 0 {
-			t.Errorf("%d bytes", bytes)
-		}
+		copies := db.CopySlot(7)
 		for i := range db.Slot(7).items {
-			v := &db.Slot(7).items[i].Value
+			e := &db.Slot(7).items[i]
+			v := &e.Value
+			_, number := v.Int()
+			empty := v.kind == KindString && v.StrLen() == 0 // nothing that could change
+			if !empty && (Part(copies, e) > 0) == number {
+				t.Errorf("%s parted: %v", picture(e), !number)
+			}
+			if !empty && Part(copies, e) != 0 {
+				t.Errorf("%s parted twice", picture(e))
+			}
 			if v.kind == KindString && v.enc != encInt {
 				clear(v.bytes())
 			}

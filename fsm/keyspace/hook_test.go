@@ -11,10 +11,14 @@ import (
 func TestBeforeWrite(t *testing.T) {
 	ks := New(2, DefaultLimits())
 	var log []string
-	first := ks.BeforeWrite(func(slot uint16) {
-		log = append(log, fmt.Sprintf("%d:%d", slot, ks.DB(0).Slot(slot).Len()))
+	first := ks.BeforeWrite(func(db *DB, slot uint16, e *Entry) {
+		was := "-"
+		if e != nil {
+			was = string(e.Str(nil))
+		}
+		log = append(log, fmt.Sprintf("%d:%d:%s", slot, db.Slot(slot).Len(), was))
 	})
-	second := ks.BeforeWrite(func(slot uint16) { log = append(log, "second") })
+	second := ks.BeforeWrite(func(*DB, uint16, *Entry) { log = append(log, "second") })
 	expect := func(want string, change func()) {
 		t.Helper()
 		log = nil
@@ -24,12 +28,15 @@ func TestBeforeWrite(t *testing.T) {
 		}
 	}
 	key := []byte("k")
-	expect("7:0 second", func() { ks.Set(0, 7, key, NewInt(1), false) })
-	expect("7:1 second", func() { ks.SetExpire(0, 7, key, 5) })
+	expect("7:0:- second", func() { ks.Set(0, 7, key, NewInt(1), false) })
+	expect("7:1:- second", func() { ks.SetExpire(0, 7, key, 5) })
 	second()
-	expect("7:1", func() { ks.Persist(0, 7, key) })
+	expect("7:1:-", func() { ks.Persist(0, 7, key) })
 	expect("", func() { ks.Persist(0, 7, key) })
-	expect("7:1", func() { ks.Touch(7) })
+	expect("7:1:1", func() { ks.Modify(0, 7, ks.DB(0).Find(7, key)) })
+	ks.Settle()
+	expect("7:1:1", func() { ks.Overwrite(0, 7, ks.DB(0).Find(7, key), []byte("2")) })
+	expect("7:1:2", func() { ks.Set(0, 7, key, NewInt(1), false) })
 	old := ks.DB(0)
 	expect("", func() { ks.Swap(0, 1) })
 	if ks.DB(1) != old {
@@ -39,8 +46,8 @@ func TestBeforeWrite(t *testing.T) {
 	if old.Len() != 1 || ks.DB(1).Len() != 0 {
 		t.Error("Flush changed the old database")
 	}
-	expect("7:0", func() { ks.Set(1, 7, key, NewInt(1), false) })
-	expect("7:0", func() { ks.Delete(1, 7, key) })
+	expect("7:0:-", func() { ks.Set(1, 7, key, NewInt(1), false) })
+	expect("7:1:-", func() { ks.Delete(1, 7, key) })
 	first()
 	expect("", func() { ks.Set(0, 7, key, NewInt(1), false) })
 }

@@ -19,7 +19,9 @@ type Keyspace struct {
 }
 
 // beforeWrite is a hook. It is compared by address.
-type beforeWrite struct{ call func(slot uint16) }
+type beforeWrite struct {
+	call func(db *DB, slot uint16, e *Entry)
+}
 
 // New returns an empty keyspace with the given number of databases.
 func New(databases int, limits Limits) *Keyspace {
@@ -37,14 +39,15 @@ func (ks *Keyspace) Databases() int { return len(ks.dbs) }
 // DB returns database i.
 func (ks *Keyspace) DB(i int) *DB { return ks.dbs[i] }
 
-// BeforeWrite installs a function that is called with a slot before any of its
-// keys changes, in any database, and returns a function that removes it. A
-// snapshot uses it to save what it has not saved yet.
+// BeforeWrite installs a function that is called before any key of a slot of a database
+// changes, and returns a function that removes it. e is the entry whose value is about to
+// be changed in place or moved to another key (Modify, Overwrite); nil where a key is added or
+// deleted, or only its expiry changes. A snapshot uses it to save what it has not saved yet.
 //
 // Flush and Swap don't call it: they change which databases the keyspace has,
 // not what is in one. Who wants to know the databases as they were keeps what
 // DB returned.
-func (ks *Keyspace) BeforeWrite(hook func(slot uint16)) (remove func()) {
+func (ks *Keyspace) BeforeWrite(hook func(db *DB, slot uint16, e *Entry)) (remove func()) {
 	h := &beforeWrite{hook}
 	ks.hooks = append(ks.hooks, h)
 	return func() {
@@ -52,10 +55,10 @@ func (ks *Keyspace) BeforeWrite(hook func(slot uint16)) (remove func()) {
 	}
 }
 
-// Touch announces that a value of the slot is about to be changed in place.
-func (ks *Keyspace) Touch(slot uint16) {
+// touch tells the hooks.
+func (ks *Keyspace) touch(db int, slot uint16, e *Entry) {
 	for _, h := range ks.hooks {
-		h.call(slot)
+		h.call(ks.dbs[db], slot, e)
 	}
 }
 
@@ -85,7 +88,7 @@ func (ks *Keyspace) Expect(db, keys, slots int) {
 
 // Add is Set for a key that doesn't exist.
 func (ks *Keyspace) Add(db int, slot uint16, key []byte, v Value) {
-	ks.Touch(slot)
+	ks.touch(db, slot, nil)
 	d := ks.dbs[db]
 	d.init()
 	if d.expect > 0 {
@@ -129,7 +132,7 @@ func (ks *Keyspace) Delete(db int, slot uint16, key []byte) bool {
 	if i < 0 {
 		return false
 	}
-	ks.Touch(slot)
+	ks.touch(db, slot, nil)
 	d.forget(dict.At(i))
 	ks.moves++
 	ks.persist(d, dict.At(i))
@@ -144,7 +147,7 @@ func (ks *Keyspace) Delete(db int, slot uint16, key []byte) bool {
 
 // SetExpire sets the expiry of a key that exists, in Unix milliseconds.
 func (ks *Keyspace) SetExpire(db int, slot uint16, key []byte, at int64) {
-	ks.Touch(slot)
+	ks.touch(db, slot, nil)
 	d := ks.dbs[db]
 	i := d.slots[slot].Find(key)
 	e := d.slots[slot].At(i)
@@ -165,7 +168,7 @@ func (ks *Keyspace) Persist(db int, slot uint16, key []byte) bool {
 	if e == nil || e.Spare == 0 {
 		return false
 	}
-	ks.Touch(slot)
+	ks.touch(db, slot, nil)
 	ks.persist(d, e)
 	return true
 }

@@ -65,17 +65,18 @@ type opened struct {
 	key   string
 }
 
-// Modify announces that the entry of a key is about to be changed in place.
+// Modify announces that the entry of a key is about to be changed in place, or its value
+// to be moved to another key.
 // Settle must follow when it is done.
 func (ks *Keyspace) Modify(db int, slot uint16, e *Entry) {
-	ks.Touch(slot)
+	ks.touch(db, slot, e)
 	ks.open(ks.dbs[db], slot, e)
 }
 
 // Overwrite makes a copy of b the value of an entry, whatever its value was. It
 // needs no Settle.
 func (ks *Keyspace) Overwrite(db int, slot uint16, e *Entry, b []byte) {
-	ks.Touch(slot)
+	ks.touch(db, slot, e)
 	if e.access&openBit != 0 {
 		e.SetString(b)
 		return
