@@ -123,6 +123,8 @@ func bitfield(c *WriteCall) {
 		c.also(changes - 1)
 	case grew:
 		c.modified(key) // without an event, as in Redis
+		c.also(-1)
+		c.propagateAlways() // which Redis forgets
 	}
 }
 

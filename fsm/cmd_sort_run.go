@@ -64,6 +64,7 @@ func sortStore(c *WriteCall) {
 	case n > 0:
 		c.put(q.store, keyspace.NewListValue(l))
 		c.changed('l', "sortstore", q.store)
+		c.also(n - 1)
 	case c.remove(q.store):
 		c.changed('g', "del", q.store)
 	}

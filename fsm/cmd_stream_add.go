@@ -237,6 +237,7 @@ func xtrim(c *WriteCall) {
 	}
 	if removed > 0 {
 		c.changed('t', "xtrim", c.Args[1])
+		c.also(int(removed) - 1)
 		if c.feeding() {
 			c.propagate(c.trimmedArgs(s, &o)...)
 		}
@@ -269,6 +270,7 @@ func xdel(c *WriteCall) {
 	}
 	if removed > 0 {
 		c.changed('t', "xdel", c.Args[1])
+		c.also(int(removed) - 1)
 	}
 	c.Int(removed)
 }

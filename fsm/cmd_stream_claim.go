@@ -88,7 +88,7 @@ func xclaim(c *WriteCall) {
 		cl.g.LastID = lastID
 		c.changedQuietly(c.Args[1])
 	}
-	mark, n := c.Mark(), 0
+	mark, n, counted := c.Mark(), 0, c.m.changed
 	for _, id := range ids {
 		if c.claimOne(&cl, id) {
 			n++
@@ -96,6 +96,9 @@ func xclaim(c *WriteCall) {
 	}
 	if further && n == 0 {
 		c.propagateGroupID(c.Args[1], cl.g)
+	}
+	if further && c.m.changed > counted {
+		c.also(-1) // as in Redis a claim stands for it
 	}
 	c.InsertArray(mark, n)
 }

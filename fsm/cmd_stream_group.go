@@ -244,6 +244,7 @@ func xack(c *WriteCall) {
 	}
 	if acked > 0 {
 		c.changedQuietly(c.Args[1])
+		c.also(int(acked) - 1)
 	}
 	c.Int(acked)
 }
