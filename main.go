@@ -181,13 +181,14 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	pages, err := servePages(&wg, adm, figures, s, log)
 	entrance.begin(clients, &wg)
 	moveDoors(cfg, entrance)
+	ready := false // clients may have been served, however soon the end comes
 	if err == nil {
-		_, err = n.Opened(ctx)
+		ready, err = n.Opened(ctx)
 	}
-	if err == nil && n.Ready(ctx) {
+	if ready = ready && err == nil && n.Ready(ctx); ready {
 		err = keepAppendOnly(cfg, adm.AOF, log)
 	}
-	if err == nil && ctx.Err() == nil {
+	if ready && err == nil {
 		adm.Served()
 		log.Info("ready to accept connections", "version", version, "port", s.Port, "mode", mode(s), "node", n.ID(), "pid", os.Getpid())
 		<-ctx.Done()

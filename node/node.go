@@ -282,7 +282,7 @@ func (n *Node) Ready(ctx context.Context) bool {
 	for !n.opt.Cluster && n.Loading() {
 		select {
 		case <-ctx.Done():
-			return false
+			return !n.Loading()
 		case <-time.After(2 * time.Millisecond):
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quorate/quorate/test/harness"
 )
@@ -124,9 +125,25 @@ func TestRDBFile(t *testing.T) {
 	})
 	must(t, missing())
 	again(t, c)
-	must(t, c.Stop())
+	must(t, c.Terminate(0))
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("after SIGTERM: %v", err)
+	}
+	// Also if it comes the moment the first command is answered.
+	for range 10 {
+		_ = os.Remove(path)
+		must(t, c.Restart(0))
+		for deadline := time.Now().Add(patience); ; {
+			if _, err := ask(c.Addr(0), "SET", "a", "x"); err == nil {
+				break
+			} else if time.Now().After(deadline) {
+				t.Fatal(err)
+			}
+		}
+		must(t, c.Terminate(0))
+		if _, err := os.Stat(path); err != nil {
+			t.Fatalf("after a SIGTERM behind the first answer: %v", err)
+		}
 	}
 }
 
