@@ -23,8 +23,9 @@ import (
 // index write the same bytes. A database that is flushed or swapped meanwhile
 // is walked where it is: the snapshot has its own list of them.
 //
-// One slot is serialised in one go under the read lock, and one value copied in one by
-// the applier: a single huge collection makes others wait as long. In the worst case, when
+// One slot is serialised in one go under the read lock, but for large values: these are frozen
+// (keyspace.Frozen) when the walk gets to them, or when they are changed before, and written in
+// pieces. In the worst case, when
 // every value is changed before the walk gets to it, the state is in memory twice.
 //
 // Everything here is guarded by the group's lock. WriteTo changes the fields
@@ -40,6 +41,7 @@ type Snapshot struct {
 	walker   rdb.Encoder
 	next     int                  // slots below it are written or in the walker's hands
 	pending  map[uint16]*slotCopy // slots the applier has saved
+	large    []largeKey           // of the slot in the walker's hands, what it has not written
 	selected int                  // database at the end of what the walker has written; -1: none
 	usage    func(*keyspace.Entry) rdb.Usage
 	remove   func()
@@ -87,7 +89,27 @@ func (s *Snapshot) Plain() *Snapshot {
 // BeginSnapshot.
 func (s *Snapshot) Release() {
 	s.remove()
-	s.dbs, s.pending, s.next = nil, nil, hashslot.Count
+	s.drop()
+	s.dbs = nil
+}
+
+// drop forgets what is still to be written.
+func (s *Snapshot) drop() {
+	freezing.Lock()
+	for _, c := range s.pending {
+		for _, entries := range c.entries {
+			for i := range entries {
+				if f := entries[i].Frozen(); f != nil {
+					f.Thaw()
+				}
+			}
+		}
+	}
+	for i := range s.large {
+		s.large[i].pieces.Release()
+	}
+	freezing.Unlock()
+	s.large, s.pending, s.next = nil, nil, hashslot.Count
 }
 
 // Origin says what the snapshot is of, but for group and term, which a machine
@@ -108,6 +130,17 @@ type slotCopy struct {
 	bytes   int
 }
 
+// freezing keeps the walks of several snapshots from freezing and thawing values at the
+// same time, while they all have the group's lock for reading only.
+var freezing sync.Mutex
+
+// largeKey is a key with a large value, and what follows it in its slot.
+type largeKey struct {
+	pieces *rdb.Pieces
+	copied int // bytes that Progress knows of
+	behind rdb.Encoder
+}
+
 // WriteTo writes the snapshot as an RDB file and returns its size. It runs
 // beside the machine, holding rlock, which must keep Apply out, for one batch
 // at a time and never while it writes. It can be called once.
@@ -123,7 +156,7 @@ func (s *Snapshot) WriteTo(w io.Writer, rlock sync.Locker) (int64, error) {
 	if err != nil {
 		// Nobody will read it: the applier need not save any more.
 		rlock.Lock()
-		s.next, s.pending = hashslot.Count, nil
+		s.drop()
 		rlock.Unlock()
 	}
 	return out.Written(), err
@@ -142,6 +175,10 @@ func (s *Snapshot) writeSlots(out *rdb.Writer, rlock sync.Locker) (err error) {
 		rlock.Lock()
 		more = s.collect()
 		rlock.Unlock()
+		if len(s.large) > 0 && s.large[0].pieces.IsString() {
+			s.writeLarge() // a copy: nobody needs to wait while it is compressed
+			more = true
+		}
 		_, err = out.Write(s.walker.Bytes())
 	}
 	return err
@@ -151,15 +188,25 @@ func (s *Snapshot) writeSlots(out *rdb.Writer, rlock sync.Locker) (err error) {
 // has, and reports whether there are more.
 func (s *Snapshot) collect() (more bool) {
 	s.walker.Reset()
-	for n := 0; n < batchSlots && s.next < hashslot.Count && s.walker.Len() < batch; n++ {
+	for n := 0; s.walker.Len() < batch; n++ {
+		if len(s.large) > 0 {
+			if s.large[0].pieces.IsString() {
+				return true
+			}
+			s.writeLarge()
+			continue
+		}
+		if n >= batchSlots || s.next == hashslot.Count {
+			break
+		}
 		slot := uint16(s.next)
 		s.next++
 		c, saved := s.pending[slot]
 		for n, db := range s.dbs {
 			if saved {
-				s.selected = s.encode(&s.walker, n, c.entries[n], s.selected)
+				s.encode(n, c.entries[n])
 			} else {
-				s.selected = s.encode(&s.walker, n, db.Slot(slot).All(), s.selected)
+				s.encode(n, db.Slot(slot).All())
 			}
 		}
 		if saved {
@@ -167,7 +214,25 @@ func (s *Snapshot) collect() (more bool) {
 			s.file.Progress.copied(-c.bytes)
 		}
 	}
-	return s.next < hashslot.Count
+	return s.next < hashslot.Count || len(s.large) > 0
+}
+
+// writeLarge writes a piece of the first large value, and when that was the last, what
+// follows it.
+func (s *Snapshot) writeLarge() {
+	l := &s.large[0]
+	more := l.pieces.Write(&s.walker, batch)
+	now := l.pieces.Copied()
+	s.file.Progress.copied(now - l.copied)
+	if l.copied = now; more {
+		return
+	}
+	s.walker.Append(l.behind.Bytes())
+	freezing.Lock()
+	l.pieces.Release()
+	freezing.Unlock()
+	s.file.Progress.copied(-l.copied)
+	s.large = s.large[1:]
 }
 
 // save saves a slot of a database that is about to change, and the value of the entry, if
@@ -194,14 +259,19 @@ func (s *Snapshot) save(db *keyspace.DB, slot uint16, e *keyspace.Entry) {
 }
 
 // encode serialises one slot's entries of database n, in their order in
-// memory: added in this order they come to lie in it again. It returns which
-// database is selected behind it, -1 for none.
-func (s *Snapshot) encode(e *rdb.Encoder, n int, entries []keyspace.Entry, selected int) int {
+// memory: added in this order they come to lie in it again. The first large
+// value and what follows is put aside.
+func (s *Snapshot) encode(n int, entries []keyspace.Entry) {
 	if len(entries) == 0 {
-		return selected
+		return
 	}
-	if n != selected {
+	e := &s.walker
+	if last := len(s.large) - 1; last >= 0 {
+		e = &s.large[last].behind
+	}
+	if n != s.selected {
 		e.SelectDB(n)
+		s.selected = n
 	}
 	for i := range entries {
 		k, u := &entries[i], rdb.Unknown
@@ -211,9 +281,21 @@ func (s *Snapshot) encode(e *rdb.Encoder, n int, entries []keyspace.Entry, selec
 		if s.file.Progress != nil {
 			s.file.Progress.Keys.Add(1)
 		}
-		e.UsedKey(k.Key(), k.ExpireAt(), u, &k.Value)
+		f := k.Frozen()
+		if f == nil && k.Large() {
+			freezing.Lock()
+			f = k.Freeze()
+			freezing.Unlock()
+		}
+		if f == nil {
+			e.UsedKey(k.Key(), k.ExpireAt(), u, &k.Value)
+			continue
+		}
+		l := largeKey{pieces: e.BeginKey(k.Key(), k.ExpireAt(), u, f)}
+		l.behind.LikeRedis, l.behind.Uncompressed = e.LikeRedis, e.Uncompressed
+		s.large = append(s.large, l)
+		e = &s.large[len(s.large)-1].behind
 	}
-	return n
 }
 
 // Names of the auxiliary fields that carry the machine's own state. Redis

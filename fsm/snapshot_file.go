@@ -40,8 +40,8 @@ func (p *Progress) copied(bytes int) {
 	if p == nil {
 		return
 	}
-	if now := p.Copied.Add(int64(bytes)); now > p.Peak.Load() {
-		p.Peak.Store(now) // whoever adds has the machine alone
+	now := p.Copied.Add(int64(bytes))
+	for peak := p.Peak.Load(); now > peak && !p.Peak.CompareAndSwap(peak, now); peak = p.Peak.Load() {
 	}
 }
 

@@ -1,6 +1,9 @@
 package keyspace
 
-import "slices"
+import (
+	"slices"
+	"unsafe"
+)
 
 // CopySlot returns the entries of a slot as they are, in their order, with the values
 // themselves: Part must be told before one of these changes.
@@ -10,7 +13,8 @@ func (db *DB) CopySlot(slot uint16) []Entry { return slices.Clone(db.Slot(slot).
 const EntryBytes = 48
 
 // Part gives the copy of an entry a value of its own, as that of the entry is about to be
-// changed in place, and returns the bytes that it takes.
+// changed in place, and returns the bytes that it takes. A large collection is frozen instead: see
+// Value.Frozen.
 // It does nothing if they share none: because it was here before, or the entry was
 // given another value, or is younger than the copies.
 func Part(copies []Entry, e *Entry) (bytes int) {
@@ -20,9 +24,24 @@ func Part(copies []Entry, e *Entry) (bytes int) {
 			continue
 		}
 		if v := &c.Value; v.p == e.Value.p && v.p != nil && v.kind == e.Value.kind {
+			if v.kind != KindString && v.Large() {
+				f := v.Freeze()
+				c.SetValue(Value{p: unsafe.Pointer(f), kind: v.kind, enc: encFrozen})
+				bytes += f.Size()
+				continue
+			}
 			c.SetValue(c.Clone())
 			bytes += c.MemUsage()
 		}
 	}
 	return bytes
+}
+
+// Frozen returns what a copy has in the place of a large value, else nil. With it the copy's
+// value can't be used.
+func (v *Value) Frozen() *Frozen {
+	if v.enc != encFrozen {
+		return nil
+	}
+	return (*Frozen)(v.p)
 }

@@ -47,7 +47,7 @@ func nameOf[E named](e *E) *Name { return (*Name)(unsafe.Pointer(e)) }
 type Dense[E named] struct {
 	items []E
 	index []cell         // length zero or a power of two, up to 1<<smallBits
-	large *[]largeCell   // the index of more elements; nil for fewer
+	large *largeIndex[E] // the index of more elements; nil for fewer
 	tags  [indexed]uint8 // of the elements while there is no index
 }
 
@@ -60,6 +60,12 @@ type cell uint32
 
 // smallBits: the hash's part of a cell must be a bit longer than the position's.
 const smallBits = 15
+
+// largeIndex is the index of a large dictionary.
+type largeIndex[E named] struct {
+	table []largeCell
+	views *denseView[E] // of what the dictionary was like, see frozen_dense.go
+}
 
 // largeCell is one place of the index of a large dictionary: the key's hash and the
 // element's position plus one. A zero pos means a free cell.
@@ -119,7 +125,7 @@ func (d *Dense[E]) Find(key []byte) int {
 }
 
 func (d *Dense[E]) findLarge(key []byte, h uint32) int {
-	table := *d.large
+	table := d.large.table
 	mask := uint32(len(table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		c := table[i]
@@ -142,7 +148,7 @@ func (d *Dense[E]) shape() (shift, mask uint32) {
 // cells returns the number of cells of the index.
 func (d *Dense[E]) cells() int {
 	if d.large != nil {
-		return len(*d.large)
+		return len(d.large.table)
 	}
 	return len(d.index)
 }
@@ -170,9 +176,11 @@ func (d *Dense[E]) Add(e E) int {
 // last itself.
 func (d *Dense[E]) Delete(i int) (movedFrom int) {
 	last := len(d.items) - 1
+	d.keep(i)
+	d.keep(last)
 	switch {
 	case d.large != nil:
-		table := *d.large
+		table := d.large.table
 		d.unplaceLarge(d.largeCellOf(i))
 		if last != i {
 			table[d.largeCellOf(last)].pos = uint32(i + 1)
@@ -199,8 +207,7 @@ func (d *Dense[E]) Delete(i int) (movedFrom int) {
 func (d *Dense[E]) clone() *Dense[E] {
 	c := &Dense[E]{items: slices.Clone(d.items), index: slices.Clone(d.index), tags: d.tags}
 	if d.large != nil {
-		large := slices.Clone(*d.large)
-		c.large = &large
+		c.large = &largeIndex[E]{table: slices.Clone(d.large.table)}
 	}
 	return c
 }
@@ -252,7 +259,7 @@ func (d *Dense[E]) shrink() {
 		copy(items, d.items)
 		d.items = items
 	}
-	if cells := d.cells(); cells > 4*indexed && n < cells/8 {
+	if cells := d.cells(); cells > 4*indexed && n < cells/8 && !d.viewed() {
 		d.rebuild(cells / 2)
 	}
 }
@@ -271,7 +278,7 @@ func (d *Dense[E]) cellOf(i int) uint32 {
 
 // largeCellOf is cellOf for the large index.
 func (d *Dense[E]) largeCellOf(i int) uint32 {
-	table := *d.large
+	table := d.large.table
 	mask := uint32(len(table) - 1)
 	for c := d.hashAt(i) & mask; ; c = (c + 1) & mask {
 		if table[c].pos == uint32(i+1) {
@@ -283,7 +290,7 @@ func (d *Dense[E]) largeCellOf(i int) uint32 {
 // place enters an element. Of its hash only the bits that a cell keeps matter.
 func (d *Dense[E]) place(hash, pos uint32) {
 	if d.large != nil {
-		table := *d.large
+		table := d.large.table
 		mask := uint32(len(table) - 1)
 		i := hash & mask
 		for table[i].pos != 0 {
@@ -315,7 +322,7 @@ func (d *Dense[E]) unplace(i uint32) {
 
 // unplaceLarge is unplace for the large index.
 func (d *Dense[E]) unplaceLarge(i uint32) {
-	table := *d.large
+	table := d.large.table
 	mask := uint32(len(table) - 1)
 	for j := (i + 1) & mask; table[j].pos != 0; j = (j + 1) & mask {
 		if home := table[j].hash & mask; closes(home, i, j, mask) {
@@ -335,15 +342,17 @@ func (d *Dense[E]) rebuild(cells int) {
 	old, oldLarge := d.index, d.large
 	_, oldMask := d.shape()
 	if d.index, d.large = nil, nil; cells > 1<<smallBits {
-		table := make([]largeCell, cells)
-		d.large = &table
+		d.large = &largeIndex[E]{table: make([]largeCell, cells)}
+		if oldLarge != nil {
+			d.large.views = oldLarge.views
+		}
 	} else {
 		d.index = make([]cell, cells)
 	}
 	placed := 0
 	switch {
 	case oldLarge != nil:
-		for _, c := range *oldLarge {
+		for _, c := range oldLarge.table {
 			if c.pos != 0 {
 				d.place(c.hash, c.pos)
 				placed++

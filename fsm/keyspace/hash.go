@@ -216,6 +216,7 @@ func (h *Hash) SetInTable(field, value []byte) (added bool) {
 	if i := h.big().Find(field); i >= 0 {
 		e := h.big().At(i)
 		h.big().bytes += len(value) - len(e.value())
+		h.big().keep(i)
 		*e = newHashEntry(field, value)
 		return false
 	}

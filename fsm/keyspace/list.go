@@ -92,7 +92,7 @@ func (l *List) Set(index int, value []byte, lim *Limits) bool {
 		l.bytes += len(n.data)
 	case !listLarge(len(value), lim):
 		l.bytes -= len(n.data)
-		n.data = n.lp().Replace(p, value)
+		n.data = n.own().Replace(p, value)
 		l.bytes += len(n.data)
 		l.shrinkNode(i, p, lim)
 	default:
@@ -252,7 +252,7 @@ func (l *List) Clone() *List {
 	c.nodes.buf = slices.Clone(l.nodes.all())
 	for i := range c.nodes.buf {
 		n := &c.nodes.buf[i]
-		n.data = slices.Clone(n.data)
+		n.data, n.shared = slices.Clone(n.data), false
 	}
 	return c
 }

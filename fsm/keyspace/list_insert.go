@@ -4,7 +4,7 @@ package keyspace
 func (l *List) insertIn(i, p int, value []byte) {
 	n := l.nodes.at(i)
 	l.bytes -= len(n.data)
-	n.data = n.lp().InsertBefore(p, value)
+	n.data = n.own().InsertBefore(p, value)
 	l.bytes += len(n.data)
 	n.count++
 	l.count++
@@ -29,7 +29,7 @@ func (l *List) takeFrom(i, p, n int) (emptied bool) {
 		*node = listNode{}
 		return true
 	}
-	node.data = node.lp().Delete(p, n)
+	node.data = node.own().Delete(p, n)
 	node.count -= uint32(n)
 	l.bytes += len(node.data)
 	return false
@@ -107,7 +107,7 @@ func (l *List) splitAt(i, p int) {
 	}
 	l.bytes -= len(n.data)
 	second := listNode{data: n.lp().Clone().Delete(listFirst, kept), count: n.count - uint32(kept)}
-	n.data = n.lp().Delete(p, int(second.count))
+	n.data = n.own().Delete(p, int(second.count))
 	n.count = uint32(kept)
 	l.bytes += len(n.data) + len(second.data)
 	l.nodes.insert(i+1, second)
@@ -122,7 +122,7 @@ func (l *List) mergeAround(i int, lim *Limits) {
 			continue
 		}
 		l.bytes -= len(a.data) + len(b.data)
-		a.data = a.lp().Concat(b.data)
+		a.data = a.own().Concat(b.data)
 		a.count += b.count
 		l.bytes += len(a.data)
 		l.nodes.remove(at+1, at+2)

@@ -10,15 +10,24 @@ import (
 // if plain, the bytes of a single large one. Between two
 // operations it is never empty.
 type listNode struct {
-	data  []byte
-	count uint32
-	plain bool
+	data   []byte
+	count  uint32
+	plain  bool
+	shared bool // data belongs to somebody else, too, and must not change
 }
 
 // listFirst is the offset of a listpack's first element.
 const listFirst = 6
 
 func (n *listNode) lp() listpack.LP { return n.data }
+
+// own returns the node's listpack for a change.
+func (n *listNode) own() listpack.LP {
+	if n.shared {
+		n.data, n.shared = slices.Clone(n.data), false
+	}
+	return n.data
+}
 
 // get returns the element at p, an offset that is ignored in a plain node.
 func (n *listNode) get(p int, scratch *listpack.Scratch) []byte {

@@ -22,7 +22,7 @@ import (
 // mean. The zero value is an empty stream. Not safe for concurrent use with a
 // writer.
 type Stream struct {
-	nodes  idIndex[listpack.LP]
+	nodes  idIndex[streamNode]
 	length int // entries
 	bytes  int // of all nodes
 
@@ -32,6 +32,19 @@ type Stream struct {
 	added      uint64   // entries ever
 
 	groups []*StreamGroup // by name
+}
+
+// streamNode is a run of entries: Redis's listpack of them.
+type streamNode struct {
+	lp     listpack.LP
+	shared bool // belongs to somebody else, too, and must not change
+}
+
+// own makes the node ready for a change.
+func (n *streamNode) own() {
+	if n.shared {
+		n.lp, n.shared = n.lp.Clone(), false
+	}
 }
 
 // Flags of an entry.
@@ -96,23 +109,24 @@ func streamEntrySize(pairs [][]byte) int {
 func (s *Stream) Add(id StreamID, pairs [][]byte, lim *Limits) {
 	flags := 0
 	e := s.nodes.at(s.nodes.last())
-	if e == nil || s.full(e.v, pairs, lim) {
+	if e == nil || s.full(e.v.lp, pairs, lim) {
 		if e != nil {
-			e.v = e.v.Clip()
+			e.v.lp = e.v.lp.Clip()
 		}
 		if twin := s.nodes.find(id); twin != nil { // tombstones under an ID that XSETID gave back
-			s.bytes -= len(*twin)
-			s.length -= int(newStreamHeader(*twin).count)
+			s.bytes -= len(twin.lp)
+			s.length -= int(newStreamHeader(twin.lp).count)
 		}
-		s.nodes.put(id, newStreamNode(pairs))
+		s.nodes.put(id, streamNode{lp: newStreamNode(pairs)})
 		e = s.nodes.at(s.nodes.seek(id))
 		flags = streamSameFields
-		s.bytes += len(e.v)
-	} else if sameFields(e.v, pairs) {
+		s.bytes += len(e.v.lp)
+	} else if sameFields(e.v.lp, pairs) {
 		flags = streamSameFields
 	}
-	before := len(e.v)
-	lp := bumpInt(e.v, e.v.First(), 1)
+	before := len(e.v.lp)
+	e.v.own()
+	lp := bumpInt(e.v.lp, e.v.lp.First(), 1)
 	lp = appendInt(lp, int64(flags))
 	lp = appendInt(lp, int64(id.MS-e.id.MS))
 	lp = appendInt(lp, int64(id.Seq-e.id.Seq))
@@ -127,8 +141,8 @@ func (s *Stream) Add(id StreamID, pairs [][]byte, lim *Limits) {
 		}
 		lp = lp.Append(pairs[i+1])
 	}
-	e.v = appendInt(lp, int64(elements))
-	s.bytes += len(e.v) - before
+	e.v.lp = appendInt(lp, int64(elements))
+	s.bytes += len(e.v.lp) - before
 	s.length++
 	s.added++
 	s.last = id
@@ -238,7 +252,7 @@ func (s *Stream) Nodes() int { return s.nodes.len() }
 func (s *Stream) EachNode(fn func(id StreamID, lp []byte)) {
 	for p := s.nodes.first(); s.nodes.at(p) != nil; p = s.nodes.after(p) {
 		e := s.nodes.at(p)
-		fn(e.id, e.v)
+		fn(e.id, e.v.lp)
 	}
 }
 
@@ -258,8 +272,13 @@ func (s *Stream) MemUsage() int {
 
 // Clone returns a deep copy.
 func (s *Stream) Clone() *Stream {
+	return s.copy(func(n streamNode) streamNode { return streamNode{lp: n.lp.Clone()} })
+}
+
+// copy returns a copy with the nodes that of makes of this one's.
+func (s *Stream) copy(of func(streamNode) streamNode) *Stream {
 	c := *s
-	c.nodes = s.nodes.clone(func(lp listpack.LP) listpack.LP { return lp.Clone() })
+	c.nodes = s.nodes.clone(of)
 	c.groups = make([]*StreamGroup, len(s.groups))
 	for i, g := range s.groups {
 		c.groups[i] = g.clone()

@@ -34,7 +34,7 @@ func (s *Stream) AddNode(id StreamID, lp []byte) error {
 	if e := s.nodes.at(s.nodes.last()); e != nil && !e.id.Less(id) {
 		return fmt.Errorf("%w: node %v behind %v", ErrStream, id, e.id)
 	}
-	s.nodes.put(id, lp)
+	s.nodes.put(id, streamNode{lp: lp})
 	s.length += count
 	s.bytes += len(lp)
 	return nil

@@ -86,37 +86,37 @@ func (s *Stream) walk(start, end StreamID, backwards, dead bool, fn func(e *Stre
 	met := new(StreamEntry) // one for the whole walk
 	for p := s.nodeOf(start, s.nodes.first()); s.nodes.at(p) != nil; p = s.nodes.after(p) {
 		n := s.nodes.at(p)
-		h := newStreamHeader(n.v)
-		for at := h.entries(n.v); at >= 0; {
-			e, last := readStreamEntry(n.v, &h, n.id, at)
+		h := newStreamHeader(n.v.lp)
+		for at := h.entries(n.v.lp); at >= 0; {
+			e, last := readStreamEntry(n.v.lp, &h, n.id, at)
 			if !e.ID.Less(start) && (dead || !e.dead) {
 				if *met = e; end.Less(e.ID) || !fn(met) {
 					return
 				}
 			}
-			at = n.v.Next(last)
+			at = n.v.lp.Next(last)
 		}
 	}
 }
 
 func (s *Stream) walkBack(p idPos, start, end StreamID, dead bool, fn func(e *StreamEntry) bool) bool {
 	n := s.nodes.at(p)
-	h, met := newStreamHeader(n.v), new(StreamEntry)
-	for at := n.v.Last(); ; {
-		elements := intAt(n.v, at)
+	h, met := newStreamHeader(n.v.lp), new(StreamEntry)
+	for at := n.v.lp.Last(); ; {
+		elements := intAt(n.v.lp, at)
 		if elements == 0 {
 			return true
 		}
 		for range elements {
-			at = n.v.Prev(at)
+			at = n.v.lp.Prev(at)
 		}
-		e, _ := readStreamEntry(n.v, &h, n.id, at)
+		e, _ := readStreamEntry(n.v.lp, &h, n.id, at)
 		if !end.Less(e.ID) && (dead || !e.dead) {
 			if *met = e; e.ID.Less(start) || !fn(met) {
 				return false
 			}
 		}
-		at = n.v.Prev(at)
+		at = n.v.lp.Prev(at)
 	}
 }
 
@@ -174,14 +174,15 @@ func (s *Stream) Delete(id StreamID) bool {
 	if n == nil {
 		return false
 	}
-	if intAt(n.v, n.v.First()) == 1 {
-		s.bytes -= len(n.v)
+	if intAt(n.v.lp, n.v.lp.First()) == 1 {
+		s.bytes -= len(n.v.lp)
 		s.nodes.delete(n.id)
 	} else {
-		before := len(n.v)
-		n.v = killEntry(n.v, at)
-		n.v = countDeleted(n.v, 1)
-		s.bytes += len(n.v) - before
+		n.v.own()
+		before := len(n.v.lp)
+		n.v.lp = killEntry(n.v.lp, at)
+		n.v.lp = countDeleted(n.v.lp, 1)
+		s.bytes += len(n.v.lp) - before
 	}
 	s.length--
 	if s.maxDeleted.Less(id) {
@@ -196,16 +197,16 @@ func (s *Stream) Delete(id StreamID) bool {
 func (s *Stream) locate(id StreamID) (idPos, int) {
 	for p := s.nodeOf(id, s.nodes.first()); s.nodes.at(p) != nil; p = s.nodes.after(p) {
 		n := s.nodes.at(p)
-		h := newStreamHeader(n.v)
-		for at := h.entries(n.v); at >= 0; {
-			e, last := readStreamEntry(n.v, &h, n.id, at)
+		h := newStreamHeader(n.v.lp)
+		for at := h.entries(n.v.lp); at >= 0; {
+			e, last := readStreamEntry(n.v.lp, &h, n.id, at)
 			if !e.dead && !e.ID.Less(id) {
 				if e.ID == id {
 					return p, at
 				}
 				return idPos{-1, 0}, 0
 			}
-			at = n.v.Next(last)
+			at = n.v.lp.Next(last)
 		}
 	}
 	return idPos{-1, 0}, 0
@@ -250,17 +251,17 @@ func (s *Stream) Trim(t StreamTrim) (removed int64) {
 		if n == nil || !t.ByID && s.length <= maxLen {
 			break
 		}
-		count := intAt(n.v, n.v.First())
+		count := intAt(n.v.lp, n.v.lp.First())
 		if t.Limit != 0 && removed+count > t.Limit {
 			break
 		}
 		whole := s.length-int(count) >= maxLen
 		if t.ByID {
-			last, ok := lastOfNode(n.v, n.id)
+			last, ok := lastOfNode(n.v.lp, n.id)
 			whole = ok && last.Less(t.MinID)
 		}
 		if whole {
-			s.bytes -= len(n.v)
+			s.bytes -= len(n.v.lp)
 			s.nodes.delete(n.id)
 			s.length -= int(count)
 			removed += count
@@ -297,30 +298,31 @@ func lastOfNode(lp listpack.LP, base StreamID) (StreamID, bool) {
 
 // trimNode marks the entries of a node that are to go as deleted. It returns how many
 // and the ID of the first one that stays, which makes looking for it needless, or 0-0.
-func (s *Stream) trimNode(n *idItem[listpack.LP], t *StreamTrim, maxLen int) (removed int64, first StreamID) {
-	before := len(n.v)
-	h := newStreamHeader(n.v)
-	for at := h.entries(n.v); at >= 0; {
-		e, last := readStreamEntry(n.v, &h, n.id, at)
+func (s *Stream) trimNode(n *idItem[streamNode], t *StreamTrim, maxLen int) (removed int64, first StreamID) {
+	n.v.own()
+	before := len(n.v.lp)
+	h := newStreamHeader(n.v.lp)
+	for at := h.entries(n.v.lp); at >= 0; {
+		e, last := readStreamEntry(n.v.lp, &h, n.id, at)
 		if t.ByID && !e.ID.Less(t.MinID) || !t.ByID && s.length <= maxLen {
 			if !e.dead && removed > 0 {
 				first = e.ID
 			}
 			break
 		}
-		next := n.v.Next(last)
+		next := n.v.lp.Next(last)
 		if !e.dead {
-			size := len(n.v)
-			n.v = killEntry(n.v, at)
+			size := len(n.v.lp)
+			n.v.lp = killEntry(n.v.lp, at)
 			if next >= 0 {
-				next += len(n.v) - size
+				next += len(n.v.lp) - size
 			}
 			s.length--
 			removed++
 		}
 		at = next
 	}
-	n.v = countDeleted(n.v, removed)
-	s.bytes += len(n.v) - before
+	n.v.lp = countDeleted(n.v.lp, removed)
+	s.bytes += len(n.v.lp) - before
 	return removed, first
 }

@@ -50,6 +50,7 @@ const (
 	encEmbstr stringEncoding = iota // bytes, at most embstrMax of them
 	encRaw                          // bytes
 	encInt                          // no bytes, only n
+	encFrozen                       // of any kind: see Value.Frozen
 )
 
 // embstrMax is the length up to which Redis embeds a string in its object

@@ -66,7 +66,7 @@ func (w *Warmer) Finish() {
 // no key.
 func (d *Dense[E]) guess(hash uint32) *E {
 	if d.large != nil {
-		if c := (*d.large)[hash&uint32(len(*d.large)-1)]; c.pos != 0 {
+		if c := d.large.table[hash&uint32(len(d.large.table)-1)]; c.pos != 0 {
 			return &d.items[c.pos-1]
 		}
 		return nil

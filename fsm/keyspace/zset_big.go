@@ -10,6 +10,7 @@ type bigZSet struct {
 	dict        Dense[zsetElement]
 	root        *treeNode // never nil; an empty leaf when there are no members
 	memberBytes int64     // the sum of the members' lengths
+	epoch       uint32    // nodes of an earlier one belong to somebody else, too
 }
 
 type zsetElement struct {
@@ -31,6 +32,7 @@ func (z *bigZSet) set(member []byte, score float64) (added bool) {
 	}
 	if e := &z.dict.items[i]; e.score != score {
 		z.treeDelete(i)
+		z.dict.keep(i)
 		e.score = score
 		z.treeInsert(i)
 	}
@@ -61,7 +63,8 @@ func (z *bigZSet) compare(pos uint32, b string) int {
 func (z *bigZSet) clone() *bigZSet {
 	return &bigZSet{
 		dict:        *z.dict.clone(),
-		root:        z.root.clone(),
+		root:        z.root.clone(z.epoch),
 		memberBytes: z.memberBytes,
+		epoch:       z.epoch,
 	}
 }

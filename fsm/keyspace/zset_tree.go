@@ -27,6 +27,7 @@ type treeNode struct {
 	score [treeFan]float64
 	pos   [treeFan]uint32
 	n     uint16
+	epoch uint32 // of the set when the node was made
 }
 
 type treeKids struct {
@@ -61,14 +62,37 @@ func (z *bigZSet) upper(nd *treeNode, score float64, member string) int {
 // treeInsert puts the dictionary's element at pos into the tree.
 func (z *bigZSet) treeInsert(pos int) {
 	e := &z.dict.items[pos]
+	z.root = z.own(z.root)
 	right := z.insertBelow(z.root, true, e.score, e.Key(), uint32(pos))
 	if right == nil {
 		return
 	}
 	left := z.root
-	z.root = &treeNode{kids: &treeKids{}, n: 2}
+	z.root = &treeNode{kids: &treeKids{}, n: 2, epoch: z.epoch}
 	z.root.put(0, left.asSlot())
 	z.root.put(1, right.asSlot())
+}
+
+// own returns nd, or a copy of it in its place if it has been frozen: nodes that
+// somebody else has don't change.
+func (z *bigZSet) own(nd *treeNode) *treeNode {
+	if nd.epoch == z.epoch {
+		return nd
+	}
+	c := *nd
+	c.epoch = z.epoch
+	if nd.kids != nil {
+		kids := *nd.kids
+		c.kids = &kids
+	}
+	return &c
+}
+
+// ownKid owns the i-th child of nd, which is owned itself.
+func (z *bigZSet) ownKid(nd *treeNode, i int) *treeNode {
+	kid := z.own(nd.kids.node[i])
+	nd.kids.node[i] = kid
+	return kid
 }
 
 // insertBelow inserts below nd and returns the new right neighbour of nd if
@@ -79,7 +103,7 @@ func (z *bigZSet) insertBelow(nd *treeNode, edge bool, score float64, member str
 		return nd.insertAt(i, slot{score: score, pos: pos}, edge)
 	}
 	i = max(i-1, 0)
-	kid := nd.kids.node[i]
+	kid := z.ownKid(nd, i)
 	right := z.insertBelow(kid, edge && i == int(nd.n)-1, score, member, pos)
 	if right == nil {
 		nd.score[i], nd.pos[i] = kid.score[0], kid.pos[0]
@@ -94,12 +118,13 @@ func (z *bigZSet) insertBelow(nd *treeNode, edge bool, score float64, member str
 // of the tree.
 func (z *bigZSet) treeDelete(pos int) {
 	e := &z.dict.items[pos]
+	z.root = z.own(z.root)
 	z.deleteBelow(z.root, e.score, e.Key())
 	for z.root.kids != nil && z.root.n == 1 {
 		z.root = z.root.kids.node[0]
 	}
 	if z.root.n == 0 {
-		z.root = &treeNode{}
+		z.root = &treeNode{epoch: z.epoch}
 	}
 }
 
@@ -109,7 +134,7 @@ func (z *bigZSet) deleteBelow(nd *treeNode, score float64, member string) {
 		nd.removeAt(i)
 		return
 	}
-	kid := nd.kids.node[i]
+	kid := z.ownKid(nd, i)
 	z.deleteBelow(kid, score, member)
 	if kid.n == 0 {
 		nd.removeAt(i)
@@ -118,14 +143,18 @@ func (z *bigZSet) deleteBelow(nd *treeNode, score float64, member string) {
 	nd.score[i], nd.pos[i] = kid.score[0], kid.pos[0]
 	nd.kids.count[i]--
 	if kid.n < treeMin && nd.n > 1 {
-		nd.balance(max(i-1, 0))
+		i = max(i-1, 0)
+		z.ownKid(nd, i)
+		z.ownKid(nd, i+1)
+		nd.balance(i)
 	}
 }
 
 // treeMove notes that the dictionary's element at from is about to be at to.
 func (z *bigZSet) treeMove(from, to int) {
 	e := &z.dict.items[from]
-	for nd := z.root; nd != nil; {
+	z.root = z.own(z.root)
+	for nd := z.root; ; {
 		i := max(z.upper(nd, e.score, e.Key())-1, 0)
 		if nd.pos[i] == uint32(from) {
 			nd.pos[i] = uint32(to)
@@ -133,7 +162,7 @@ func (z *bigZSet) treeMove(from, to int) {
 		if nd.kids == nil {
 			return
 		}
-		nd = nd.kids.node[i]
+		nd = z.ownKid(nd, i)
 	}
 }
 
@@ -265,7 +294,7 @@ func (nd *treeNode) insertAt(i int, s slot, edge bool) (right *treeNode) {
 		if edge && i == treeFan {
 			cut = treeFan
 		}
-		right = &treeNode{}
+		right = &treeNode{epoch: nd.epoch}
 		if nd.kids != nil {
 			right.kids = &treeKids{}
 		}
@@ -355,13 +384,14 @@ func (nd *treeNode) slotAt(i int) slot {
 	return s
 }
 
-// clone copies nd and everything below it.
-func (nd *treeNode) clone() *treeNode {
+// clone copies nd and everything below it, for a set of an epoch.
+func (nd *treeNode) clone(epoch uint32) *treeNode {
 	c := *nd
+	c.epoch = epoch
 	if nd.kids != nil {
 		kids := *nd.kids
 		for i, kid := range kids.node[:nd.n] {
-			kids.node[i] = kid.clone()
+			kids.node[i] = kid.clone(epoch)
 		}
 		c.kids = &kids
 	}

@@ -31,6 +31,9 @@ func (e *Encoder) Len() int { return len(e.buf) }
 // Reset starts anew and keeps the memory.
 func (e *Encoder) Reset() { e.buf = e.buf[:0] }
 
+// Append adds what another Encoder has built.
+func (e *Encoder) Append(b []byte) { e.buf = append(e.buf, b...) }
+
 // Header begins a file.
 func (e *Encoder) Header() { e.buf = fmt.Appendf(e.buf, "REDIS%04d", Version) }
 

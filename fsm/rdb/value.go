@@ -16,14 +16,20 @@ func (e *Encoder) Key(key string, expireAt int64, v *keyspace.Value) {
 
 // UsedKey is Key for a key of which the usage is known.
 func (e *Encoder) UsedKey(key string, expireAt int64, u Usage, v *keyspace.Value) {
+	typeAt := e.key(key, expireAt, u)
+	e.buf[typeAt] = e.value(v)
+}
+
+// key writes what stands in front of a value and returns where its type goes.
+func (e *Encoder) key(key string, expireAt int64, u Usage) (typeAt int) {
 	if expireAt != 0 {
 		e.expire(expireAt)
 	}
 	e.usage(u)
-	typeAt := len(e.buf)
+	typeAt = len(e.buf)
 	e.buf = append(e.buf, 0)
 	e.text([]byte(key))
-	e.buf[typeAt] = e.value(v)
+	return typeAt
 }
 
 // value writes the value and returns its type.

@@ -14,19 +14,22 @@ import (
 func (e *Encoder) listValue(l *keyspace.List) byte {
 	e.length(uint64(l.Nodes()))
 	for i := range l.Nodes() {
-		data, plain := l.Node(i)
-		if plain {
-			e.length(nodePlain)
-		} else {
-			e.length(nodePacked)
-		}
-		if plain && e.LikeRedis {
-			e.text(data)
-		} else {
-			e.blob(data)
-		}
+		e.listNode(l.Node(i))
 	}
 	return typeListQuick2
+}
+
+func (e *Encoder) listNode(data []byte, plain bool) {
+	if plain {
+		e.length(nodePlain)
+	} else {
+		e.length(nodePacked)
+	}
+	if plain && e.LikeRedis {
+		e.text(data)
+	} else {
+		e.blob(data)
+	}
 }
 
 func (e *Encoder) setValue(s *keyspace.Set) byte {
@@ -48,19 +51,20 @@ func (e *Encoder) zsetValue(z *keyspace.ZSet) byte {
 		return typeZSetListpack
 	}
 	e.length(uint64(z.Len()))
-	put := func(member []byte, score float64) {
-		e.text(member)
-		e.buf = binary.LittleEndian.AppendUint64(e.buf, math.Float64bits(score))
-	}
 	if e.LikeRedis {
 		z.Range(0, z.Len(), true, func(member []byte, score float64) bool {
-			put(member, score)
+			e.scored(member, score)
 			return true
 		})
 	} else {
-		z.EachStored(put)
+		z.EachStored(e.scored)
 	}
 	return typeZSet2
+}
+
+func (e *Encoder) scored(member []byte, score float64) {
+	e.text(member)
+	e.buf = binary.LittleEndian.AppendUint64(e.buf, math.Float64bits(score))
 }
 
 func (e *Encoder) hashValue(h *keyspace.Hash) byte {

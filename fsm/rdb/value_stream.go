@@ -13,11 +13,19 @@ import (
 
 func (e *Encoder) streamValue(s *keyspace.Stream) byte {
 	e.length(uint64(s.Nodes()))
-	s.EachNode(func(id keyspace.StreamID, lp []byte) {
-		e.length(streamIDSize)
-		e.rawID(id)
-		e.blob(lp)
-	})
+	s.EachNode(e.streamNode)
+	e.streamEnd(s)
+	return typeStream2
+}
+
+func (e *Encoder) streamNode(id keyspace.StreamID, lp []byte) {
+	e.length(streamIDSize)
+	e.rawID(id)
+	e.blob(lp)
+}
+
+// streamEnd writes what stands behind the nodes.
+func (e *Encoder) streamEnd(s *keyspace.Stream) {
 	e.length(uint64(s.Len()))
 	for _, id := range []keyspace.StreamID{s.LastID(), s.FirstID(), s.MaxDeletedID()} {
 		e.length(id.MS)
@@ -28,7 +36,6 @@ func (e *Encoder) streamValue(s *keyspace.Stream) byte {
 	for _, g := range s.Groups() {
 		e.streamGroup(g)
 	}
-	return typeStream2
 }
 
 func (e *Encoder) streamGroup(g *keyspace.StreamGroup) {

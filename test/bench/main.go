@@ -4,7 +4,7 @@
 //	go run ./test/bench -memory
 //	go run ./test/bench -families
 //	go run ./test/bench -restart [-restart-keys N,N]
-//	go run ./test/bench -stall [-stall-keys N] [-stall-rate N] [-seconds N]
+//	go run ./test/bench -stall [-stall-keys N] [-stall-collections] [-stall-rate N] [-seconds N]
 //
 // All targets run during the whole measurement; each round visits every cell
 // and every target in a rotating order, and the medians over the rounds are
@@ -48,6 +48,7 @@ type options struct {
 	restartKeys []int
 	stall       bool
 	stallKeys   int
+	stallInFour bool
 	stallRate   int
 }
 
@@ -117,6 +118,7 @@ func parseFlags(args []string, usage io.Writer) (options, error) {
 	restartKeys := fs.String("restart-keys", "1000000", "with -restart: comma-separated numbers of keys")
 	stall := fs.Bool("stall", false, "measure what a snapshot does to the latency of writes instead of speed")
 	stallKeys := fs.Int("stall-keys", 1_000_000, "with -stall: keys that are there")
+	stallInFour := fs.Bool("stall-collections", false, "with -stall: four large collections of as many elements in all, instead of keys")
 	stallRate := fs.Int("stall-rate", 5000, "with -stall: writes a second")
 	if err := fs.Parse(args); err != nil {
 		return options{}, err
@@ -124,7 +126,7 @@ func parseFlags(args []string, usage io.Writer) (options, error) {
 	o := options{window: time.Duration(*seconds * float64(time.Second)), rounds: *rounds, dir: *dir,
 		portBase: *portBase, json: *asJSON, memory: *memory, memoryKeys: *memoryKeys,
 		families: *families, only: *only, restart: *restart,
-		stall: *stall, stallKeys: *stallKeys, stallRate: *stallRate}
+		stall: *stall, stallKeys: *stallKeys, stallInFour: *stallInFour, stallRate: *stallRate}
 	for text := range strings.SplitSeq(*restartKeys, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {

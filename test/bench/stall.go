@@ -83,7 +83,11 @@ func runStall(ctx context.Context, o options, out, progress io.Writer) (err erro
 		}
 		all = append(all, t)
 	}
-	fmt.Fprintf(out, "\n%d keys, %d SET/s of %d bytes, latency from when a write was due, ms\n", o.stallKeys, o.stallRate, restartValueBytes)
+	what := fmt.Sprintf("%d keys, %d SET/s of %d bytes", o.stallKeys, o.stallRate, restartValueBytes)
+	if o.stallInFour {
+		what = fmt.Sprintf("a list, a set, a sorted set and a hash of %d elements in all, %d writes/s", o.stallKeys, o.stallRate)
+	}
+	fmt.Fprintf(out, "\n%s, latency from when a write was due, ms\n", what)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "server\tBGSAVE\twrites\tfailed\tp50\tp99\tp99.9\tmax\tMB before\tgrowth\t")
 	for _, t := range all {
@@ -110,11 +114,18 @@ func (t *stallTarget) measure(ctx context.Context, o options, progress io.Writer
 		return err
 	}
 	defer control.Close()
-	fmt.Fprintf(progress, "filling %s with %d keys\n", t.name, o.stallKeys)
-	if err := (&restartBench{keys: o.stallKeys}).fill(control); err != nil {
+	fmt.Fprintf(progress, "filling %s with %d keys or elements\n", t.name, o.stallKeys)
+	write := stallWrite(setKey)
+	if o.stallInFour {
+		write = changeCollection
+		err = fillCollections(control, o.stallKeys)
+	} else {
+		err = (&restartBench{keys: o.stallKeys}).fill(control)
+	}
+	if err != nil {
 		return err
 	}
-	l := &openLoad{keys: o.stallKeys, every: time.Second / time.Duration(o.stallRate), addr: harness.Addr(t.port)}
+	l := &openLoad{keys: o.stallKeys, one: write, every: time.Second / time.Duration(o.stallRate), addr: harness.Addr(t.port)}
 	if err := l.start(ctx); err != nil {
 		return err
 	}
@@ -159,9 +170,61 @@ func saveInBackground(ctx context.Context, conn *wire.Conn) error {
 	}
 }
 
+// stallWrite returns the command of one write, n of the keys that there are.
+type stallWrite func(n int, r *rand.Rand) []string
+
+func setKey(n int, _ *rand.Rand) []string { return []string{"SET", restartKey(n), restartValue(n)} }
+
+// changeCollection changes an element of one of the four collections, which stay as large as
+// they are.
+func changeCollection(n int, r *rand.Rand) []string {
+	member := "member:" + strconv.Itoa(n)
+	switch n % 4 {
+	case 0:
+		return []string{[]string{"RPUSH", "LPUSH"}[r.IntN(2)], "list", member}
+	case 1:
+		return []string{[]string{"SADD", "SREM"}[r.IntN(2)], "set", member}
+	case 2:
+		return []string{"ZADD", "zset", strconv.Itoa(r.IntN(1e6)), member}
+	}
+	return []string{"HSET", "hash", member, strconv.Itoa(r.IntN(1e6))}
+}
+
+// fillCollections makes the collections.
+func fillCollections(conn *wire.Conn, elements int) error {
+	const batch = 1000
+	r := rand.New(rand.NewPCG(1, 3))
+	names := [4]string{"list", "set", "zset", "hash"}
+	for n := 0; n < elements; {
+		args := [4][]string{{"RPUSH"}, {"SADD"}, {"ZADD"}, {"HSET"}}
+		for kind := range args {
+			args[kind] = append(args[kind], names[kind])
+		}
+		for end := min(n+4*batch, elements); n < end; n++ {
+			kind, member := n%4, "member:"+strconv.Itoa(n)
+			if kind == 2 {
+				args[kind] = append(args[kind], strconv.Itoa(r.IntN(1e6)))
+			}
+			if args[kind] = append(args[kind], member); kind == 3 {
+				args[kind] = append(args[kind], strconv.Itoa(n))
+			}
+		}
+		for _, a := range args {
+			if len(a) < 3 {
+				continue
+			}
+			if reply, err := conn.Do(a...); err != nil || reply.IsError() {
+				return fmt.Errorf("%v: %s %w", a[0], reply.Str, err)
+			}
+		}
+	}
+	return nil
+}
+
 // openLoad is the load.
 type openLoad struct {
 	keys  int
+	one   stallWrite
 	every time.Duration
 	addr  string
 
@@ -208,7 +271,7 @@ func (l *openLoad) start(ctx context.Context) error {
 func (l *openLoad) write(conn *wire.Conn, r *rand.Rand) {
 	for at := range l.due {
 		n := r.IntN(l.keys)
-		reply, err := conn.Do("SET", restartKey(n), restartValue(n))
+		reply, err := conn.Do(l.one(n, r)...)
 		took := time.Since(at)
 		l.mu.Lock()
 		if err != nil && l.failed == nil {
