@@ -99,6 +99,11 @@ func (c *ReadCall) scriptOf(body []byte) (s *lua.Script, known bool) {
 	if s = c.m.scripts.byBody[string(body)]; s != nil {
 		return s, true
 	}
+	if c.attempt != nil {
+		if s = c.attempt.loads.byBody[string(body)]; s != nil {
+			return s, true // it will be
+		}
+	}
 	s, err := lua.NewScript(string(body))
 	if err != nil {
 		c.Error(err.Error())
@@ -125,12 +130,22 @@ func (c *ReadCall) cachedScript() (*lua.Script, int, bool) {
 	if !ok {
 		return nil, 0, false
 	}
-	s := c.m.scripts.find(c.Args[1])
+	s := c.findScript(c.Args[1])
 	if s == nil {
 		c.Error(errNoScript)
 		return nil, 0, false
 	}
 	return s, nkeys, true
+}
+
+// findScript returns a script by its SHA1 in any case, or nil: one that is cached, or
+// that a step in front of this one brings, which isn't in the log yet.
+func (c *ReadCall) findScript(sha []byte) *lua.Script {
+	s := c.m.scripts.find(sha)
+	if s == nil && c.attempt != nil {
+		s = c.attempt.loads.find(sha)
+	}
+	return s
 }
 
 // scriptNumKeys reads the number of keys, or writes the error.

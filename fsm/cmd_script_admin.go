@@ -63,7 +63,8 @@ func scriptLoad(c *WriteCall) {
 func scriptExists(c *ReadCall) {
 	c.Array(len(c.Args) - 2)
 	for _, sha := range c.Args[2:] {
-		c.Bool(len(sha) == 40 && c.m.scripts.byName[string(sha)] != nil)
+		s := c.findScript(sha)
+		c.Bool(s != nil && s.SHA == string(sha)) // in lower case, as in Redis
 	}
 }
 

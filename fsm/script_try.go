@@ -15,9 +15,9 @@ import (
 
 // attempt is what a unit that is tried as a read has come to.
 type attempt struct {
-	wrote bool     // a script has reached a write
-	loads [][]byte // scripts that aren't cached and have run
-	held  []func() // what others see of it
+	wrote bool        // a script has reached a write
+	loads scriptCache // scripts that aren't cached and have run
+	held  []func()    // what others see of it
 	bytes int
 }
 
@@ -91,8 +91,8 @@ func (m *Machine) Try(u *Unit, now int64, seed uint64) (Tried, []Op) {
 	}
 	a.tell()
 	var loads []Op
-	for _, body := range a.loads {
-		loads = append(loads, Op{Cmd: writesByName["SCRIPT LOAD"], Args: [][]byte{[]byte("SCRIPT"), []byte("LOAD"), body}, Slot: -1})
+	for _, s := range a.loads.order {
+		loads = append(loads, Op{Cmd: writesByName["SCRIPT LOAD"], Args: [][]byte{[]byte("SCRIPT"), []byte("LOAD"), []byte(s.Body)}, Slot: -1})
 	}
 	return TriedRead, loads
 }
@@ -117,7 +117,7 @@ func evalTried(c *ReadCall) {
 		return
 	}
 	if !known && c.m.scripts.room(s) {
-		c.attempt.loads = append(c.attempt.loads, c.Args[1])
+		c.attempt.loads.add(s)
 	}
 	c.tryScript(s, nkeys)
 }

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"crypto/sha1"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,6 +69,25 @@ func TestTry(t *testing.T) {
 		if p.leader.running.Any() {
 			t.Errorf("%q is still running", test.op.Args)
 		}
+	}
+}
+
+// TestTryLoadsForOthers: what comes behind a script in the same unit finds it cached, as if
+// the script had been run by itself.
+func TestTryLoadsForOthers(t *testing.T) {
+	p := newPair(t, Options{})
+	const body = "return 7"
+	sha := fmt.Sprintf("%x", sha1.Sum([]byte(body)))
+	tried, loads, reply := p.try(p.script(body, "0"), p.op("EVALSHA", strings.ToUpper(sha), "0"), p.op("SCRIPT", "EXISTS", sha, strings.Repeat("0", 40)),
+		p.op("EVALSHA_RO", sha, "0"), p.script(body, "0"))
+	if want := ":7\r\n:7\r\n*2\r\n:1\r\n:0\r\n:7\r\n:7\r\n"; tried != TriedRead || reply != want {
+		t.Errorf("%v, %q, want %q", tried, reply, want)
+	}
+	if len(loads) != 1 || string(loads[0].Args[2]) != body {
+		t.Errorf("%d scripts to cache", len(loads))
+	}
+	if p.leader.scripts.byBody[body] != nil {
+		t.Error("an attempt has changed the cache")
 	}
 }
 
