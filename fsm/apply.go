@@ -13,7 +13,7 @@ import (
 // the replies go to their sessions. Elsewhere units is nil and the writes come
 // from the entry's text. Both must do exactly the same to the state.
 //
-// An error means that this binary can't go on: see ErrEntry.
+// An error means that this binary can't go on: see ErrEntry. Part of the entry may have been applied then.
 // ErrDiverged says that this replica's state is not that of the replica that
 // proposed the entry. A *PanicError says that a handler panicked.
 func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
@@ -59,27 +59,26 @@ func (m *Machine) Apply(index uint64, data []byte, units []*Unit) (err error) {
 		m.countFunctions()
 		return nil
 	}
-	ops, err := parseOps(m.ops[:0], body, m.ks.Databases())
-	if err != nil {
-		return fmt.Errorf("entry %d: %w", index, err)
-	}
-	defer func() {
-		clear(ops) // nothing may keep the entry's bytes
-		if m.ops = ops; cap(ops) > keepOps {
-			m.ops = nil
-		}
-	}()
+	m.steps.begin(body, m.ks.Databases())
+	defer m.steps.end() // nothing may keep the entry's bytes
 	nobody := &resp.Writer{Discard: true}
-	for i := range ops {
-		if i%warmSteps == 0 {
-			m.warmText(ops[i:])
+	for {
+		ops, err := m.steps.next(warmSteps)
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", index, err)
 		}
-		o := &ops[i]
-		if o.tx == nil {
-			m.runOp(&o.op, nobody, nil, seed, last)
-		} else if o.watch < 0 || uint64(o.watch) == last {
-			m.runTx(o.tx, o.slot, nobody, seed)
-			m.endStep()
+		if len(ops) == 0 {
+			break
+		}
+		m.warmText(ops)
+		for i := range ops {
+			o := &ops[i]
+			if o.tx == nil {
+				m.runOp(&o.op, nobody, nil, seed, last)
+			} else if o.watch < 0 || uint64(o.watch) == last {
+				m.runTx(o.tx, o.slot, nobody, seed)
+				m.endStep()
+			}
 		}
 	}
 	m.review()
@@ -92,9 +91,6 @@ func (m *Machine) setClock() {
 	m.seen = seenAt(m.now, m.memory.Load())
 	m.ks.Fresh = m.seen.fresh()
 }
-
-// keepOps is the number of steps above which room for them isn't kept.
-const keepOps = 4096
 
 // expireDue deletes up to budget keys whose time has come, earliest first.
 func (m *Machine) expireDue(budget int) {
@@ -188,8 +184,8 @@ func (m *Machine) runCmd(op *Op, reply *resp.Writer, w *Waiter, seed *Rand) {
 	call := &m.call
 	// Field by field: a literal would be put together on the stack and copied.
 	*call = WriteCall{}
-	call.Writer, call.Args, call.DB, call.now, call.m, call.seen = reply, op.Args, op.DB, m.now, m, m.seen
-	call.waiter, call.nested, call.as = w, op.Nested, op.As
+	call.Writer, call.now, call.m, call.seen, call.waiter = reply, m.now, m, m.seen, w
+	call.begin(op)
 	if op.Cmd.Write == nil {
 		// A read draws from its own numbers: replicas that only see the
 		// writes must be at the same place in the entry's.
@@ -293,7 +289,7 @@ func (m *Machine) readOne(call *ReadCall, op *Op) {
 		return
 	}
 	op.begin()
-	call.Args, call.DB, call.nested, call.as = op.Args, op.DB, op.Nested, op.As
+	call.begin(op)
 	if op.Cmd.Read == nil {
 		op.Cmd.try(call)
 	} else {
@@ -324,7 +320,7 @@ func (m *Machine) readTx(call *ReadCall, op *Op) {
 			if o.Before != nil {
 				o.Before()
 			}
-			call.Args, call.DB, call.nested, call.as = o.Args, o.DB, o.Nested, o.As
+			call.begin(o)
 			o.Cmd.Read(call)
 		}
 	}

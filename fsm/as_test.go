@@ -67,14 +67,21 @@ func TestAsLines(t *testing.T) {
 			}
 		}
 		entry = append(entry, "*2\r\n$6\r\nSELECT\r\n$1\r\n1\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"...)
-		ops, err := parseOps(nil, entry, 16)
+		ops, err := readSteps(entry)
 		if err != nil || len(ops) != 2 || ops[0].op.As == nil || ops[0].op.As.Rules != rules || ops[1].op.As != nil {
 			t.Fatalf("%.40q: %v %v", rules, ops, err)
 		}
 	}
 	for _, bad := range []string{"#as\r\n", "#as + x\r\n", "#as = x\r\n#as = y\r\n", "#as = %4\r\n*1\r\n$8\r\nFLUSHALL\r\n", "#as = %zz\r\n*1\r\n$8\r\nFLUSHALL\r\n"} {
-		if _, err := parseOps(nil, []byte(bad), 16); err == nil {
+		if _, err := readSteps([]byte(bad)); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}
+}
+
+// readSteps reads a short body.
+func readSteps(body []byte) ([]loggedOp, error) {
+	var r stepReader
+	r.begin(body, 16)
+	return r.next(100)
 }

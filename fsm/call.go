@@ -38,6 +38,9 @@ type ReadCall struct {
 	patient  bool     // a script may run for long: it holds up nobody but this process
 	attempt  *attempt // of a script that is tried as a read; else nil
 
+	slotted *byte  // where the key begins whose slot is known, or nil
+	slot    uint16 // that slot
+
 	waiter *Waiter // of a blocking command that may wait
 	wants  *Wait   // what it waits for, once the handler has said so
 }
@@ -54,10 +57,30 @@ func (c *ReadCall) Limits() *keyspace.Limits { return &c.m.ks.Limits }
 // db returns the call's database.
 func (c *ReadCall) db() *keyspace.DB { return c.m.ks.DB(c.DB) }
 
+// begin makes a step the one that the call is for.
+func (c *ReadCall) begin(op *Op) {
+	c.Args, c.DB, c.nested, c.as = op.Args, op.DB, op.Nested, op.As
+	c.slotted = nil
+	// Outside cluster mode the keys of a step need not share its slot; 0 may mean that
+	// it isn't known.
+	if c.m.owned != nil && op.Slot > 0 && len(op.Args) > 1 && len(op.Args[1]) > 0 {
+		c.slotted, c.slot = &op.Args[1][0], uint16(op.Slot)
+	}
+}
+
+// slotOf returns the hash slot of a key. That of a step's first argument, if it is a key, is
+// mostly known: whoever sent or looked ahead has worked it out.
+func (c *ReadCall) slotOf(key []byte) uint16 {
+	if c.slotted != nil && len(key) > 0 && &key[0] == c.slotted {
+		return c.slot
+	}
+	return hashslot.Of(key)
+}
+
 // peek returns the entry of key or nil if it is missing or expired. It doesn't
 // count as a hit or a miss.
 func (c *ReadCall) peek(key []byte) *keyspace.Entry {
-	return c.alive(c.db().Find(hashslot.Of(key), key))
+	return c.alive(c.db().Find(c.slotOf(key), key))
 }
 
 // alive returns e, or nil if it has expired.
@@ -140,7 +163,7 @@ type WriteCall struct {
 // missing. An expired key is deleted first. As in Redis it doesn't count as a
 // hit or a miss; a write that replies what it found uses take instead.
 func (c *WriteCall) modify(key []byte) *keyspace.Entry {
-	return c.modifyIn(c.DB, hashslot.Of(key), key)
+	return c.modifyIn(c.DB, c.slotOf(key), key)
 }
 
 func (c *WriteCall) modifyIn(db int, slot uint16, key []byte) *keyspace.Entry {
@@ -201,7 +224,7 @@ func (c *WriteCall) putKeepTTL(key []byte, v keyspace.Value) { c.store(c.DB, key
 // store sets key of a database to v. It announces a key that wasn't there as
 // "new", which Redis does before the event of the command.
 func (c *WriteCall) store(db int, key []byte, v keyspace.Value, keepTTL bool) {
-	slot := hashslot.Of(key)
+	slot := c.slotOf(key)
 	e := c.modifyIn(db, slot, key)
 	if e == nil {
 		c.m.ks.Add(db, slot, key, v)
@@ -217,7 +240,7 @@ func (c *WriteCall) store(db int, key []byte, v keyspace.Value, keepTTL bool) {
 // putString sets key to the string b, of which a copy is made, as put and
 // putKeepTTL do.
 func (c *WriteCall) putString(key, b []byte, keepTTL bool) {
-	slot := hashslot.Of(key)
+	slot := c.slotOf(key)
 	e := c.visit(c.DB, slot, key)
 	if e == nil {
 		c.m.ks.Add(c.DB, slot, key, keyspace.NewString(b))
@@ -232,7 +255,7 @@ func (c *WriteCall) putString(key, b []byte, keepTTL bool) {
 
 // remove deletes key and reports whether it was there and not expired.
 func (c *WriteCall) remove(key []byte) bool {
-	slot := hashslot.Of(key)
+	slot := c.slotOf(key)
 	if c.modifyIn(c.DB, slot, key) == nil {
 		return false
 	}
@@ -241,12 +264,12 @@ func (c *WriteCall) remove(key []byte) bool {
 
 // expireAt sets the expiry of an existing key in Unix milliseconds.
 func (c *WriteCall) expireAt(key []byte, at int64) {
-	c.m.ks.SetExpire(c.DB, hashslot.Of(key), key, at)
+	c.m.ks.SetExpire(c.DB, c.slotOf(key), key, at)
 }
 
 // persist removes the expiry of key and reports whether it had one.
 func (c *WriteCall) persist(key []byte) bool {
-	return c.m.ks.Persist(c.DB, hashslot.Of(key), key)
+	return c.m.ks.Persist(c.DB, c.slotOf(key), key)
 }
 
 // changed announces that key was created, changed or deleted: class and event

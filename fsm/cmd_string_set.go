@@ -86,6 +86,12 @@ func (o *setOptions) expiry(now int64, name string) (at int64, errText string) {
 // Source: Redis 7.0 docs for SET. Reply: OK, or null if NX or XX forbade it;
 // with GET the old string or null, whether it was set or not.
 func set(c *WriteCall) {
+	if len(c.Args) == 3 { // most are like that
+		c.putString(c.Args[1], c.Args[2], false)
+		c.changed('$', "set", c.Args[1])
+		c.OK()
+		return
+	}
 	o, ok := parseSetOptions(c.Args, 3, false)
 	if !ok {
 		c.Error(errSyntax)
@@ -161,6 +167,9 @@ var wordSet, wordPXAT = []byte("SET"), []byte("PXAT")
 
 // logSet makes the expiry of a SET absolute.
 func logSet(args [][]byte, now int64) [][]byte {
+	if len(args) == 3 {
+		return args
+	}
 	o, ok := parseSetOptions(args, 3, false)
 	if !ok || o.expire == nil || !o.relative {
 		return args

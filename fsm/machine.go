@@ -23,7 +23,7 @@ type Machine struct {
 	owned *SlotSet        // slots the group serves in cluster mode; nil: all of them
 	epoch uint64          // of the last change of owned, from the slot map
 	chain uint64          // rolling digest over entries and changes
-	ops   []loggedOp      // room for the steps of an entry
+	steps stepReader      // of the entry that is applied
 	call  WriteCall       // of the step that runs; commands of a script have their own
 	step  int             // write commands of the running entry so far
 	deny  int64           // bytes above which the running entry's commands are refused memory; 0: never
