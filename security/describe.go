@@ -12,6 +12,15 @@ import (
 
 // String returns the rules as ACL LIST prints them behind the user's name.
 func (r *Rules) String() string {
+	if text := r.text.Load(); text != nil {
+		return *text
+	}
+	text := r.describe()
+	r.text.Store(&text)
+	return text
+}
+
+func (r *Rules) describe() string {
 	words := r.Flags()
 	for _, p := range r.passwords {
 		words = append(words, "#"+p)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/quorate/quorate/command"
 )
@@ -77,12 +78,15 @@ type Rules struct {
 	others    []*selector
 	// openChannels says that new selectors may use all channels: acl-pubsub-default.
 	openChannels bool
+	// text is what String has returned since the last change: a cluster's nodes compare all
+	// users at each change of one.
+	text *atomic.Pointer[string]
 }
 
 // NewRules returns the rules of a new user: off, nothing allowed but, with
 // openChannels, all channels.
 func NewRules(set *Commands, openChannels bool) *Rules {
-	return &Rules{set: set, openChannels: openChannels, root: newSelector(set, openChannels)}
+	return &Rules{set: set, openChannels: openChannels, root: newSelector(set, openChannels), text: new(atomic.Pointer[string])}
 }
 
 // All returns the rules of the default user: everything, without a password.
@@ -97,6 +101,7 @@ func All(set *Commands) *Rules {
 // Clone returns a copy to apply rules to.
 func (r *Rules) Clone() *Rules {
 	c := *r
+	c.text = new(atomic.Pointer[string])
 	c.passwords = slices.Clone(r.passwords)
 	c.root = r.root.clone()
 	c.others = nil
@@ -108,6 +113,7 @@ func (r *Rules) Clone() *Rules {
 
 // Apply changes the rules by one.
 func (r *Rules) Apply(rule string) error {
+	r.text.Store(nil)
 	switch strings.ToLower(rule) {
 	case "":
 	case "on", "off":
@@ -123,7 +129,7 @@ func (r *Rules) Apply(rule string) error {
 	case "clearselectors":
 		r.others = nil
 	case "reset":
-		*r = Rules{set: r.set, sanitize: sanitize, openChannels: r.openChannels, root: newSelector(r.set, r.openChannels)}
+		*r = Rules{set: r.set, sanitize: sanitize, openChannels: r.openChannels, root: newSelector(r.set, r.openChannels), text: r.text}
 	default:
 		return r.applyLonger(rule)
 	}

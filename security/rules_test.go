@@ -98,6 +98,35 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
+// TestDescribedOnce: rules in force are put into words once, and again after each change.
+func TestDescribedOnce(t *testing.T) {
+	u := NewUsers(few())
+	for range 3 {
+		for _, rules := range [][]string{{"on", "+get", "~x"}, {"off"}, {"~*"}, {"(+set ~y)"}, {"reset"}, {"nix"}} {
+			before := ""
+			if user := u.Find("a"); user != nil {
+				before = user.Rules().String()
+			}
+			draft, _ := u.Copy()
+			_, err := draft.Set("a", rules)
+			if user := u.Find("a"); user != nil && user.Rules().String() != before {
+				t.Errorf("%q on a copy: %s, before %s", rules, user.Rules(), before)
+			}
+			if _, failed := u.Set("a", rules); (failed == nil) != (err == nil) {
+				t.Fatal(failed, err)
+			}
+			r := u.Find("a").Rules()
+			if got := r.String(); got != r.describe() || got != draft.Find("a").Rules().String() || err == nil && got == before {
+				t.Errorf("%q: %s, before %s", rules, got, before)
+			}
+		}
+	}
+	r := u.Find("a").Rules()
+	if n := testing.AllocsPerRun(10, func() { _ = r.String() }); n != 0 {
+		t.Errorf("%v allocations for what was described", n)
+	}
+}
+
 func TestDeleteAndReplace(t *testing.T) {
 	u := NewUsers(few())
 	for _, name := range []string{"a", "b"} {
