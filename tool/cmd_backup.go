@@ -24,9 +24,9 @@ const accessUsage = "[-h HOST -p PORT] [-a PASSWORD] [--user NAME] [--timeout SE
 
 func backupCommands() []Command {
 	return []Command{
-		{Name: "backup", Usage: "--from HOST:PORT --to FILE.rdb|DIR [--force] " + accessUsage, Run: takeBackup,
+		{Name: "backup", Usage: "--from HOST:PORT --to FILE.rdb|DIR [--force] [--users] " + accessUsage, Run: takeBackup,
 			Summary: "Takes a backup of a running server or cluster."},
-		{Name: "restore", Usage: "--from FILE.rdb|DIR --to HOST:PORT [--replace] [--flush] [--db N] [--verify] " + accessUsage, Run: restoreBackup,
+		{Name: "restore", Usage: "--from FILE.rdb|DIR --to HOST:PORT [--replace] [--flush] [--db N] [--users] [--verify] " + accessUsage, Run: restoreBackup,
 			Summary: "Puts a backup or an RDB file into a running server or cluster."},
 		{Name: "verify", Usage: "--from FILE.rdb|DIR [--against HOST:PORT] [--db N] " + accessUsage, Run: verifyBackup,
 			Summary: "Checks a backup or an RDB file, and compares it with a running server or cluster."},
@@ -89,6 +89,7 @@ func takeBackup(ctx context.Context, args []string, out, progress io.Writer) err
 	from := access(f, "from")
 	to := f.String("to", "", "`path`: one file if it ends in .rdb, else a directory")
 	force := f.Bool("force", false, "replaces what is there")
+	users := f.Bool("users", false, "takes the users of ACL too, with the hashes of their passwords")
 	if err := parse(f, args); err != nil {
 		return err
 	}
@@ -99,14 +100,21 @@ func takeBackup(ctx context.Context, args []string, out, progress io.Writer) err
 	if err != nil {
 		return fmt.Errorf("quorate backup: %w", err)
 	}
-	m, err := backup.Take(ctx, backup.TakeOptions{From: a, To: *to, Force: *force, Progress: progress})
+	m, err := backup.Take(ctx, backup.TakeOptions{From: a, To: *to, Force: *force, Users: *users, Progress: progress})
 	if err != nil {
 		return fmt.Errorf("quorate backup: %w", err)
 	}
 	fmt.Fprintf(out, "backup %s\n", *to)
 	printGroups(out, m)
+	printUsers(out, m)
 	fmt.Fprintf(out, "keys: %d, of which %d expire\nsize: %s\nbackup took: %s\n", m.Keys, m.Expires, bytesText(m.Bytes), millis(m.TookMs))
 	return nil
+}
+
+func printUsers(out io.Writer, m *backup.Manifest) {
+	if m.Users != nil {
+		fmt.Fprintf(out, "users: %d\n", m.Users.Users)
+	}
 }
 
 func printGroups(out io.Writer, m *backup.Manifest) {
@@ -119,9 +127,10 @@ func restoreBackup(ctx context.Context, args []string, out, progress io.Writer) 
 	f := flag.NewFlagSet("restore", flag.ContinueOnError)
 	to := access(f, "to")
 	from := f.String("from", "", "`path` of a backup or an RDB file")
-	replace := f.Bool("replace", false, "replaces keys and function libraries that are there")
+	replace := f.Bool("replace", false, "replaces keys, function libraries and users that are there")
 	flush := f.Bool("flush", false, "deletes all keys and function libraries first")
 	db := f.Int("db", -1, "`number` of the only database whose keys are taken")
+	users := f.Bool("users", false, "restores the users of ACL, too")
 	verify := f.Bool("verify", false, "compares all keys afterwards")
 	if err := parse(f, args); err != nil {
 		return err
@@ -136,7 +145,7 @@ func restoreBackup(ctx context.Context, args []string, out, progress io.Writer) 
 	if err != nil {
 		return fmt.Errorf("quorate restore: %w", err)
 	}
-	r, err := backup.Restore(ctx, backup.RestoreOptions{From: *from, To: a, Replace: *replace, Flush: *flush, DB: *db, Progress: progress})
+	r, err := backup.Restore(ctx, backup.RestoreOptions{From: *from, To: a, Replace: *replace, Flush: *flush, Users: *users, DB: *db, Progress: progress})
 	if err != nil {
 		if r != nil && r.Written > 0 {
 			err = fmt.Errorf("%w (%d keys were restored before: --replace restores them again)", err, r.Written)
@@ -150,14 +159,39 @@ func restoreBackup(ctx context.Context, args []string, out, progress io.Writer) 
 	printBackupTook(out, r.Manifest)
 	fmt.Fprintf(out, "restore took: %s\nsize: %s\n", millis(r.Took.Milliseconds()), bytesText(r.Bytes))
 	failed := busy(r)
-	if !*verify {
+	if *verify {
+		v, err := backup.Verify(ctx, backup.VerifyOptions{From: *from, Against: &a, DB: *db, Progress: progress})
+		if err != nil {
+			return errors.Join(failed, fmt.Errorf("quorate restore: %w", err))
+		}
+		failed = errors.Join(failed, printComparison(out, "restore", v.Compared))
+	}
+	switch {
+	case !*users:
 		return failed
+	case failed != nil:
+		return errors.Join(failed, errors.New("quorate restore: users are restored only when all else is in order: they stay as they are"))
 	}
-	v, err := backup.Verify(ctx, backup.VerifyOptions{From: *from, Against: &a, DB: *db, Progress: progress})
+	return restoreUsers(ctx, out, r)
+}
+
+// restoreUsers is the last step: with it the access may end.
+func restoreUsers(ctx context.Context, out io.Writer, r *backup.Restored) error {
+	u, err := r.RestoreUsers(ctx)
+	fmt.Fprintf(out, "users: %d, of whom %d were set and %d were there\n", u.Users, u.Set, u.There)
 	if err != nil {
-		return errors.Join(failed, fmt.Errorf("quorate restore: %w", err))
+		return fmt.Errorf("quorate restore: %w", err)
 	}
-	return errors.Join(failed, printComparison(out, "restore", v.Compared))
+	if u.Set > 0 && u.Forgets {
+		fmt.Fprintln(out, "the server forgets them at its end, unless ACL SAVE (with an aclfile) or CONFIG REWRITE follows")
+	}
+	if len(u.Busy) > 0 {
+		err = fmt.Errorf("quorate restore: users that have come meanwhile, and not as in the backup: %s; --replace replaces them", strings.Join(u.Busy, ", "))
+	}
+	if len(u.Differ) > 0 {
+		err = errors.Join(err, fmt.Errorf("quorate restore: users that were set, and whom the server shows otherwise than the backup: %s", strings.Join(u.Differ, ", ")))
+	}
+	return err
 }
 
 // busy returns an error if something was there already.
@@ -179,7 +213,7 @@ func verifyBackup(ctx context.Context, args []string, out, progress io.Writer) e
 	if err := need(f, "from"); err != nil {
 		return err
 	}
-	o := backup.VerifyOptions{From: *from, DB: *db, Progress: progress}
+	o := backup.VerifyOptions{From: *from, DB: *db, Users: true, Progress: progress}
 	if given(f, "against", "h", "p") {
 		a, err := against.access()
 		if err != nil {
@@ -195,6 +229,7 @@ func verifyBackup(ctx context.Context, args []string, out, progress io.Writer) e
 	if v.Manifest != nil {
 		fmt.Fprintf(out, "began: %s\n", v.Manifest.Began.Format(time.RFC3339))
 		printGroups(out, v.Manifest)
+		printUsers(out, v.Manifest)
 	}
 	c := v.Contents
 	fmt.Fprintf(out, "keys: %d, of which %d expire\n", c.Keys, c.Expires)

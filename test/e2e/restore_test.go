@@ -231,8 +231,8 @@ func TestRestoreDamaged(t *testing.T) {
 		{tree, manifest, func(b []byte) []byte { return b[:len(b)/2] }, "the manifest is damaged"},
 		{tree, manifest, func(b []byte) []byte { return []byte(strings.Replace(string(b), `"index": `, `"index": 1`, 1)) }, "doesn't have its checksum"},
 		{tree, manifest, func(b []byte) []byte {
-			return []byte(strings.Replace(string(b), `"format": 1`, `"format": 2`, 1))
-		}, "is of format 2"},
+			return []byte(strings.Replace(string(b), `"format": 1`, `"format": 3`, 1))
+		}, "is of format 3"},
 	} {
 		whole, err := os.ReadFile(d.file)
 		must(t, err)

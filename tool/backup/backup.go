@@ -22,6 +22,7 @@ type TakeOptions struct {
 	From     Access
 	To       string // see Single
 	Force    bool   // replace what is there
+	Users    bool   // take the users of ACL, too
 	Progress io.Writer
 }
 
@@ -45,6 +46,9 @@ func Take(ctx context.Context, o TakeOptions) (m *Manifest, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	o.To = filepath.Clean(o.To)
+	if o.Users && Single(o.To) {
+		return nil, errUsersNoPlace
+	}
 	to, err := openLocal(o.To, o.Force)
 	if err != nil {
 		return nil, err
@@ -59,6 +63,15 @@ func Take(ctx context.Context, o TakeOptions) (m *Manifest, err error) {
 	}
 	if m.Server, m.Cluster, err = about(ctx, o.From); err != nil {
 		return nil, err
+	}
+	if o.Users {
+		users, err := t.top.users(ctx)
+		if err == nil {
+			err = t.writeUsers(users, m)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	for attempt := 1; ; attempt++ {
 		show.begin("backup", 0)

@@ -18,7 +18,8 @@ import (
 
 func TestManifest(t *testing.T) {
 	m := &Manifest{Format: manifestFormat, Began: time.UnixMilli(1234567).UTC(), TookMs: 5, Server: "v", Cluster: "c", Keys: 3, Expires: 1, Bytes: 99,
-		Groups: []Part{{Origin: fsm.Origin{Group: 1, Term: 2, Index: 3, Time: 4, Slots: "0-16383", Keys: 3, Expires: 1}, File: "f", Bytes: 99, SHA256: "s"}}}
+		Groups: []Part{{Origin: fsm.Origin{Group: 1, Term: 2, Index: 3, Time: 4, Slots: "0-16383", Keys: 3, Expires: 1}, File: "f", Bytes: 99, SHA256: "s"}},
+		Users:  &UsersPart{File: "u", Users: 4, Bytes: 77, SHA256: "s"}}
 	text := m.encode()
 	back, err := parseManifest(text)
 	if err != nil || !bytes.Equal(back.encode(), text) {

@@ -17,6 +17,7 @@ type VerifyOptions struct {
 	From     string  // a backup or an RDB file
 	Against  *Access // nil: only the source is checked
 	DB       int     // the only database whose keys are looked at; -1: all
+	Users    bool    // check the file of users, too, if the backup has one
 	Progress io.Writer
 }
 
@@ -55,6 +56,11 @@ func Verify(ctx context.Context, o VerifyOptions) (*Verified, error) {
 	s, err := openSource(o.From)
 	if err != nil {
 		return nil, err
+	}
+	if o.Users && s.hasUsers() {
+		if _, err := s.users(); err != nil {
+			return nil, err
+		}
 	}
 	show := newProgress(o.Progress)
 	defer show.end()

@@ -29,6 +29,8 @@ type fakeServer struct {
 	before func(key string) (reply string, hangUp bool)
 	slots  func() string         // the reply to CLUSTER SLOTS
 	file   func(slot int) []byte // the reply to SYNC
+	acl    *fakeUsers            // answers AUTH, ACL and whether anything is allowed
+	info   string                // of INFO
 }
 
 func newFakeServer(t *testing.T) *fakeServer {
@@ -63,6 +65,7 @@ func (f *fakeServer) row(first, last int) string {
 func (f *fakeServer) serve(nc net.Conn) {
 	defer nc.Close()
 	c, slot := &conn{r: bufio.NewReader(nc)}, 0
+	user := defaultUser
 	for {
 		command, err := c.receive()
 		if err != nil {
@@ -73,6 +76,11 @@ func (f *fakeServer) serve(nc net.Conn) {
 			args[i] = string(e.text)
 		}
 		reply, hangUp := f.answer(args, &slot)
+		if f.acl != nil {
+			if r, hang := f.acl.answer(args, &user); r != "" || hang {
+				reply, hangUp = r, hang
+			}
+		}
 		if hangUp {
 			return
 		}
@@ -110,7 +118,7 @@ func (f *fakeServer) answer(args []string, slot *int) (reply string, hangUp bool
 		b := f.file(*slot)
 		return fmt.Sprintf("$%d\r\n%s", len(b), b), false
 	case "INFO":
-		const text = "# Keyspace\r\ndb0:keys=102,expires=0,avg_ttl=0\r\n"
+		text := "# Keyspace\r\ndb0:keys=102,expires=0,avg_ttl=0\r\n" + f.info
 		return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text), false
 	case "PEXPIRETIME":
 		return ":-1\r\n", false

@@ -3,5 +3,5 @@
 //
 // A backup has for each group of hash slots its state at one committed index. It is a
 // directory with one RDB file a group and a manifest, or one RDB file of all groups with
-// the manifest in an auxiliary field at its end. See docs/backup.md.
+// the manifest in an auxiliary field at its end. The users of ACL can be in a directory. See docs/backup.md.
 package backup

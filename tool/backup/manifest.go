@@ -16,6 +16,9 @@ const (
 	// auxManifest is the auxiliary field with the manifest of a backup in one file.
 	auxManifest    = "quorate-backup"
 	manifestFormat = 1
+	// formatWithUsers is that of a backup with users: a program that doesn't know of them
+	// would find the manifest's checksum wrong.
+	formatWithUsers = 2
 )
 
 // Manifest says what is in a backup.
@@ -29,6 +32,8 @@ type Manifest struct {
 	Expires int64     `json:"expires"` // keys with an expiry
 	Bytes   int64     `json:"bytes"`   // of the RDB files; in one file: of what stands in front of the manifest
 	Groups  []Part    `json:"groups"`
+	// Users are there if they were asked for.
+	Users *UsersPart `json:"users,omitempty"`
 	// Checksum is the SHA-256 of the manifest as it is without it.
 	Checksum string `json:"checksum,omitempty"`
 }
@@ -71,8 +76,8 @@ func parseManifest(b []byte) (*Manifest, error) {
 	if err := json.Unmarshal(b, &m); err != nil {
 		return nil, fmt.Errorf("%w: %w", errManifest, err)
 	}
-	if m.Format != manifestFormat {
-		return nil, fmt.Errorf("the backup is of format %d, this program knows %d", m.Format, manifestFormat)
+	if m.Format < manifestFormat || m.Format > formatWithUsers {
+		return nil, fmt.Errorf("the backup is of format %d, this program knows %d and %d", m.Format, manifestFormat, formatWithUsers)
 	}
 	if m.Checksum != m.sum() {
 		return nil, fmt.Errorf("%w: it doesn't have its checksum", errManifest)

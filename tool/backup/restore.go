@@ -20,6 +20,7 @@ type RestoreOptions struct {
 	To       Access
 	Replace  bool // keys and function libraries that are there already
 	Flush    bool // delete all keys and function libraries first
+	Users    bool // the backup must have users that can be restored, by Restored.RestoreUsers
 	DB       int  // the only database whose keys are taken; -1: all
 	Progress io.Writer
 	// LargeFrom is the size in bytes from which a value isn't sent by one RESTORE, which is one
@@ -38,6 +39,8 @@ type Restored struct {
 	Busy     int64 // that stayed what they were, as Replace was not set
 	BusyLibs int   // function libraries likewise
 	Took     time.Duration
+
+	users *restoringUsers // nil: they weren't asked for
 }
 
 // Restore puts the keys and function libraries of a backup or RDB file into a running
@@ -47,6 +50,15 @@ func Restore(ctx context.Context, o RestoreOptions) (*Restored, error) {
 	s, err := openSource(o.From)
 	if err != nil {
 		return nil, err
+	}
+	var users []string
+	if o.Users {
+		if !s.hasUsers() {
+			return nil, fmt.Errorf("%s %w", o.From, errNoUsers)
+		}
+		if users, err = s.users(); err != nil {
+			return nil, err
+		}
 	}
 	show := newProgress(o.Progress)
 	defer show.end()
@@ -65,6 +77,11 @@ func Restore(ctx context.Context, o RestoreOptions) (*Restored, error) {
 	}
 	if r.o.LargeFrom, err = r.largest(ctx); err != nil {
 		return nil, err
+	}
+	if o.Users {
+		if r.done.users, err = prepareUsers(ctx, r.top, o, users); err != nil {
+			return nil, err
+		}
 	}
 	if o.Flush {
 		if err := r.top.everywhere(ctx, func() {}, func(c *conn) error {

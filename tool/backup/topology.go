@@ -183,6 +183,29 @@ func (t *topology) everywhere(ctx context.Context, begin func(), do func(c *conn
 	}
 }
 
+// anywhere does something on one of the servers that are known, and all of it again where it
+// can't be done at the moment.
+func (t *topology) anywhere(ctx context.Context, do func(c *conn) error) (err error) {
+	for since := time.Now(); ; {
+		t.mu.Lock()
+		known := slices.Clone(t.known)
+		t.mu.Unlock()
+		for _, at := range known {
+			var c *conn
+			if c, err = t.access.dial(ctx, at); err == nil {
+				err = do(c)
+				c.close()
+			}
+			if err == nil || !isPassing(err) || ctx.Err() != nil {
+				return err
+			}
+		}
+		if !again(ctx, since, patience) {
+			return err
+		}
+	}
+}
+
 // again waits a moment before something is tried again and reports whether there is
 // time left for that.
 func again(ctx context.Context, since time.Time, patience time.Duration) bool {
