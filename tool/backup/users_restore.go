@@ -194,9 +194,19 @@ func sameUser(a, b string) bool { return slices.Equal(normalRules(a), normalRule
 
 func normalRules(line string) (rules []string) {
 	for _, part := range strings.Split(line, " (") { // the root, the selectors
-		words := slices.DeleteFunc(strings.Split(strings.TrimSuffix(part, ")"), " "), func(w string) bool { return w == "sanitize-payload" })
-		slices.Sort(words)
-		rules = append(append(rules, words...), "")
+		from := len(rules)
+		for _, word := range strings.Split(strings.TrimSuffix(part, ")"), " ") {
+			switch {
+			case strings.HasPrefix(word, "+@") || strings.HasPrefix(word, "-@"):
+				slices.Sort(rules[from:]) // what stands before and behind a category is not the same
+				rules = append(rules, word)
+				from = len(rules)
+			case word != "sanitize-payload":
+				rules = append(rules, word)
+			}
+		}
+		slices.Sort(rules[from:])
+		rules = append(rules, "")
 	}
 	return rules
 }

@@ -379,7 +379,9 @@ func TestSameUser(t *testing.T) {
 		same bool
 	}{
 		{alice, alice, true},
-		{alice, strings.Replace(alice, "+@read -get", "-get +@read", 1), true},
+		{alice, strings.Replace(alice, "+@read -get", "-get +@read", 1), false},
+		{alice + " +set +del", alice + " +del +set", true},
+		{alice + " +@write -@slow", alice + " -@slow +@write", false},
 		{alice, strings.Replace(alice, " on ", " on sanitize-payload ", 1), true},
 		{alice, strings.Replace(alice, " on ", " on skip-sanitize-payload ", 1), false},
 		{alice, strings.Replace(alice, " on ", " off ", 1), false},
