@@ -190,6 +190,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	}
 	if ready && err == nil {
 		adm.Served()
+		adm.TellFound()
 		log.Info("ready to accept connections", "version", version, "port", s.Port, "mode", mode(s), "node", n.ID(), "pid", os.Getpid())
 		<-ctx.Done()
 		log.Info("stopping: handing leadership over")

@@ -167,7 +167,7 @@ func (a *Admin) debugReload(s *transport.Session, options [][]byte) {
 			return
 		}
 	}
-	if save {
+	if save && !a.Node.Cluster() {
 		if err := a.saveFile(); err != nil {
 			a.Warn("nothing saved for DEBUG RELOAD", "error", err)
 			s.Error("ERR")

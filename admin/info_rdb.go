@@ -13,29 +13,15 @@ type rdbFigures struct {
 	took    time.Duration // of the last one in the background; 0: there was none
 }
 
-// rdbFigures are those of the RDB file, and in cluster mode of the replicas' snapshots.
 func (a *Admin) rdbFigures() (r rdbFigures) {
-	r.failed, r.running = a.dumps.failing.Load(), -1
 	now := a.changes()
+	r.failed, r.running = a.dumps.failing.Load(), -1
 	a.dumps.mu.Lock()
-	r.changes, r.took = now-a.dumps.changes, a.dumps.took
+	r.changes, r.took = now.since(a.dumps.changes), a.dumps.took
 	if !a.dumps.began.IsZero() {
 		r.running = time.Since(a.dumps.began)
 	}
 	a.dumps.mu.Unlock()
-	if a.dumpPath() != "" {
-		return r
-	}
-	r.changes = 0
-	for _, g := range a.Node.Groups() {
-		p := g.Persistence()
-		r.changes += p.Changes
-		r.took = max(r.took, p.LastTook)
-		r.failed = r.failed || p.LastErr != nil
-		if p.Saving {
-			r.running = max(r.running, 0)
-		}
-	}
 	return r
 }
 

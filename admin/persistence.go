@@ -1,17 +1,18 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"time"
 
 	"github.com/quorate/quorate/command"
-	"github.com/quorate/quorate/store"
+	"github.com/quorate/quorate/node"
 	"github.com/quorate/quorate/transport"
 )
 
 const saveFlags = command.Admin | command.NoScript | command.NoAsyncLoading
 
-// saveCommand is SAVE: the RDB file or, in cluster mode, a snapshot of every replica on
+// saveCommand is SAVE: the RDB file and, in cluster mode, a Raft snapshot of every replica on
 // this node, which compacts its log; answered when it is on disk. Other clients
 // are served meanwhile.
 func (a *Admin) saveCommand() *transport.Command {
@@ -24,9 +25,9 @@ func (a *Admin) saveNow(s *transport.Session, _ [][]byte) {
 		s.Error(errSaving)
 		return
 	}
-	switch err := a.save(false); {
-	case errors.Is(err, store.ErrSaving): // in cluster mode
-		s.Error(errSaving)
+	switch err := a.save(false, a.Node.Cluster()); {
+	case errors.Is(err, node.ErrIncomplete): // Redis knows no such thing
+		s.Error("ERR " + err.Error())
 	case err != nil:
 		a.Warn("SAVE failed", "error", err)
 		s.Error("ERR")
@@ -92,32 +93,30 @@ func (a *Admin) lastsaveCommand() *transport.Command {
 			Summary: "Returns the Unix time of the last snapshot that succeeded.", Tips: []string{"nondeterministic_output"}}}
 }
 
-// lastSave returns when the RDB file was written, or in cluster mode when the
-// oldest of the replicas' newest snapshots was taken; the start of the server if
-// there is none.
+// lastSave returns when the RDB file was written; the start of the server if it
+// wasn't yet.
 func (a *Admin) lastSave() time.Time {
-	if a.dumpPath() != "" {
-		a.dumps.mu.Lock()
-		defer a.dumps.mu.Unlock()
-		return a.lastSaveLocked()
-	}
-	var last time.Time
-	for _, g := range a.Node.Groups() {
-		if t := g.Persistence().LastSave; !t.IsZero() && (last.IsZero() || t.Before(last)) {
-			last = t
-		}
-	}
-	if last.IsZero() {
-		return a.Started
-	}
-	return last
+	a.dumps.mu.Lock()
+	defer a.dumps.mu.Unlock()
+	return a.lastSaveLocked()
 }
 
-// saveForShutdown waits for a save that is under way: it lacks the last writes.
+// saveForShutdown waits for a save that is under way: it lacks the last writes. Leadership goes
+// first, so that nobody waits for the disk of a node that leaves; if there is
+// no file, the node stays.
 func (a *Admin) saveForShutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if a.Node.Cluster() {
+		a.Node.HandOver(ctx)
+	}
 	a.dumps.writing.Lock()
 	a.countSave(false)
-	return a.save(false)
+	err := a.save(false, a.Node.Cluster())
+	if err != nil {
+		a.Node.Stay()
+	}
+	return err
 }
 
 // shutdownCommand is SHUTDOWN. Everything acknowledged is in the log, so there

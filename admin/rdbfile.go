@@ -13,19 +13,20 @@ import (
 
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/gradual"
+	"github.com/quorate/quorate/node"
 	"github.com/quorate/quorate/store"
 )
 
-// The RDB file of a node in plain mode: what SAVE, BGSAVE, the save points and the
-// end of the process leave at dir/dbfilename, and a node without any state
-// begins with (docs/decisions/0017-rdb-files.md). It is a copy for others: what the
+// The RDB file of a node: what SAVE, BGSAVE, the save points and the end of the process
+// leave at dir/dbfilename (docs/decisions/0017-rdb-files.md, 0028-node-files.md), and in
+// plain mode a node without any state begins with. It is a copy for others: what the
 // node itself goes by is in its data directory.
 
-// dumps is the state of writing it. In cluster mode it tells about the Raft
-// snapshots of all replicas on the node.
+// dumps is the state of writing it.
 type dumps struct {
 	writing sync.Mutex  // held while a save runs
 	failing atomic.Bool // the last save in the background has failed
+	absent  atomic.Bool // because a replica was missing
 	stop    atomic.Bool // the one that runs is in vain: the process ends
 	vain    atomic.Bool // the one in the background that runs is in vain: what it saves has been flushed
 
@@ -35,20 +36,17 @@ type dumps struct {
 	tried    time.Time     // when the last save in the background began
 	took     time.Duration // of the last save in the background
 	saved    time.Time     // end of the last success
-	changes  int64         // counted when the last success began
+	changes  counts        // when the last success began; nil: there was none
 	saves    int64         // that have begun
 	copied   int64         // bytes that the last save in the background had copied at once
 	progress fsm.Progress  // of the file that is being written
 	loaded   fsm.Loaded    // what the last file that was loaded had
 	skip     bool          // SHUTDOWN NOSAVE: none at the end
-	serves   bool          // the state is complete: before, a file would be of a part of the log
+	serves   bool          // the node serves: before, a file would be of a part of the log
 }
 
-// dumpPath returns where the file lies, "" in cluster mode, where a node's groups have none.
+// dumpPath returns where the file lies.
 func (a *Admin) dumpPath() string {
-	if a.Node.Cluster() {
-		return ""
-	}
 	s := a.Config.Current()
 	return s.Path(s.DBFilename)
 }
@@ -74,7 +72,7 @@ func (a *Admin) countSave(background bool) {
 
 // endSave notes how a save went. Only one in the background counts as failed, as in
 // Redis: who said SAVE has heard it.
-func (a *Admin) endSave(background bool, changes int64, err error) {
+func (a *Admin) endSave(background bool, changes counts, err error) {
 	d := &a.dumps
 	d.mu.Lock()
 	if background {
@@ -85,6 +83,7 @@ func (a *Admin) endSave(background bool, changes int64, err error) {
 	}
 	if err == nil || background && !errors.Is(err, errInVain) {
 		d.failing.Store(err != nil)
+		d.absent.Store(errors.Is(err, node.ErrIncomplete))
 	}
 	d.vain.Store(false)
 	d.progress.Reset()
@@ -92,16 +91,23 @@ func (a *Admin) endSave(background bool, changes int64, err error) {
 	d.writing.Unlock()
 }
 
+// dumpPatience is how long SAVE and BGSAVE wait for a replica that is missing: it is
+// being opened or given up, which takes a moment.
+const dumpPatience = 5 * time.Second
+
 // writeDump writes the file, so that a crash leaves the old or the new one. A save
-// has begun. In cluster mode there is none.
-func (a *Admin) writeDump() error {
-	if path := a.dumpPath(); path != "" {
-		return a.writeDumpTo(path)
+// has begun. For a replica that is missing it waits as long as it may.
+func (a *Admin) writeDump(patience time.Duration) error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		err := a.tryDump()
+		if !errors.Is(err, node.ErrIncomplete) || a.dumps.stop.Load() || a.dumps.vain.Load() || time.Now().After(deadline) {
+			return err
+		}
 	}
-	return nil
 }
 
-func (a *Admin) writeDumpTo(path string) (err error) {
+func (a *Admin) tryDump() (err error) {
+	path := a.dumpPath()
 	aside := filepath.Join(filepath.Dir(path), fmt.Sprintf("temp-%d.rdb", os.Getpid()))
 	f, err := os.OpenFile(aside, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -114,12 +120,14 @@ func (a *Admin) writeDumpTo(path string) (err error) {
 	}()
 	w := bufio.NewWriterSize(stoppable{gradual.NewWriter(f), &a.dumps}, 1<<20)
 	s := a.Config.Current()
-	for _, g := range a.Node.Groups() { // the one of plain mode
-		if err := g.Export(w, fsm.File{Uncompressed: !s.RDBCompression, NoChecksum: !s.RDBChecksum, Progress: &a.dumps.progress}); err != nil {
-			return errors.Join(err, f.Close())
-		}
+	a.dumps.progress.Reset()
+	if err := a.Node.Dump(w, fsm.File{Uncompressed: !s.RDBCompression, NoChecksum: !s.RDBChecksum, Progress: &a.dumps.progress}); err != nil {
+		return errors.Join(err, f.Close())
 	}
 	if err := errors.Join(w.Flush(), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := a.keepFound(path); err != nil {
 		return err
 	}
 	if err := os.Rename(aside, path); err != nil {
@@ -142,7 +150,7 @@ func (a *Admin) saveFile() error {
 func (a *Admin) saveFileLocked() error {
 	a.countSave(false)
 	changes := a.changes()
-	err := a.writeDump()
+	err := a.writeDump(0)
 	a.endSave(false, changes, err)
 	return err
 }
@@ -167,45 +175,56 @@ func (s stoppable) Write(p []byte) (int, error) {
 // deleted. As in Redis it doesn't count as failed.
 var errInVain = errors.New("all keys were deleted meanwhile")
 
-// save writes the RDB file or, in cluster mode, takes a snapshot of every replica. A
-// save has begun, and ends.
-func (a *Admin) save(background bool) (err error) {
+// save writes the RDB file and, if compact says so, takes a Raft snapshot of each
+// replica. A save has begun, and ends.
+func (a *Admin) save(background, compact bool) (err error) {
 	changes := a.changes()
 	defer func() { a.endSave(background, changes, err) }()
-	if a.dumpPath() != "" {
-		return a.writeDump()
+	if err = a.writeDump(dumpPatience); err == nil && compact {
+		err = a.compact(background)
 	}
+	return err
+}
+
+// compact takes a Raft snapshot of each replica, which shortens its log.
+func (a *Admin) compact(background bool) (err error) {
 	var wg sync.WaitGroup
 	groups := a.Node.Groups()
 	errs := make(chan error, len(groups))
 	for _, g := range groups {
 		// Ends with the snapshot it takes; the caller waits for it.
-		wg.Go(func() { errs <- g.Save() })
+		wg.Go(func() {
+			err := g.Save()
+			// One that is being taken anyway will do, but for who waits for one of now.
+			for ; errors.Is(err, store.ErrSaving) && !background && !a.dumps.stop.Load(); err = g.Save() {
+				time.Sleep(20 * time.Millisecond)
+			}
+			errs <- err
+		})
 	}
 	wg.Wait()
 	close(errs)
 	for e := range errs {
-		// A snapshot that is being taken anyway will do, but for who waits for one of now.
-		if !errors.Is(e, store.ErrSaving) || !background {
+		if !errors.Is(e, store.ErrSaving) {
 			err = errors.Join(err, e)
 		}
 	}
 	return err
 }
 
-// saveInBackground begins a save and returns, or returns false if one runs.
+// saveInBackground begins BGSAVE and returns, or returns false if a save runs.
 func (a *Admin) saveInBackground() bool {
 	if !a.beginSave(true) {
 		return false
 	}
 	// Ends with the save; the data is in the log, so that nobody need wait.
-	go a.saveAside()
+	go a.saveAside(a.Node.Cluster())
 	return true
 }
 
 // saveAside is a save in the background that has begun.
-func (a *Admin) saveAside() {
-	switch err := a.save(true); {
+func (a *Admin) saveAside(compact bool) {
+	switch err := a.save(true, compact); {
 	case errors.Is(err, errInVain):
 		a.Warn("Background saving given up", "reason", err)
 	case err != nil:
@@ -218,9 +237,6 @@ func (a *Admin) saveAside() {
 // must not get it back. A save in the background that would write it is given up. As
 // in Redis the command has succeeded whatever becomes of the file.
 func (a *Admin) Flushed() {
-	if a.dumpPath() == "" {
-		return
-	}
 	d := &a.dumps
 	d.mu.Lock()
 	if !d.began.IsZero() {
@@ -232,7 +248,7 @@ func (a *Admin) Flushed() {
 	}
 	d.writing.Lock()
 	changes := a.changes()
-	err := a.writeDump()
+	err := a.writeDump(0)
 	a.endSave(false, changes, err)
 	if err != nil {
 		a.Warn("nothing saved for FLUSHALL", "error", err)
@@ -240,19 +256,40 @@ func (a *Admin) Flushed() {
 }
 
 // NotSaved reports whether writes are refused because the last save in the background
-// has failed.
+// has failed, unless it was for want of a replica: that comes back by itself.
 func (a *Admin) NotSaved() bool {
-	if !a.dumps.failing.Load() {
+	if !a.dumps.failing.Load() || a.dumps.absent.Load() {
 		return false
 	}
 	s := a.Config.Current()
-	return s.StopWritesOnBgsaveError && len(s.Save) > 0 && !s.ClusterEnabled
+	return s.StopWritesOnBgsaveError && len(s.Save) > 0
 }
 
-// changes counts what was written on this node since the process began.
-func (a *Admin) changes() (n int64) {
+// counts are the changes that each replica on the node has counted in this process.
+type counts map[*fsm.Stats]int64
+
+func (a *Admin) changes() counts {
+	all := counts{}
 	for _, g := range a.Node.Groups() {
-		g.View(func(m *fsm.Machine) { n += m.Stats.Changes.Load() })
+		of, n := g.Changes()
+		all[of] = n
+	}
+	return all
+}
+
+// since returns how many of them came after others. A replica that has come or gone in
+// between is a change.
+func (c counts) since(before counts) (n int64) {
+	for of, now := range c {
+		then, had := before[of]
+		if n += now - then; before != nil && !had {
+			n++
+		}
+	}
+	for of := range before {
+		if _, has := c[of]; !has {
+			n++
+		}
 	}
 	return n
 }
@@ -260,12 +297,11 @@ func (a *Admin) changes() (n int64) {
 // retrySave is how long a save point waits after a failure, as in Redis.
 const retrySave = 5 * time.Second
 
-// Served says that the node has all its state: what the log held doesn't count as
-// changed since the last file, and from now on there may be files.
+// Served says that the node serves: from now on there may be files.
 func (a *Admin) Served() {
-	changes, loaded := a.Node.Replayed(), a.Node.Loaded() // clients may write already
+	loaded := a.Node.Loaded()
 	a.dumps.mu.Lock()
-	a.dumps.changes, a.dumps.loaded, a.dumps.serves = changes, loaded, true
+	a.dumps.loaded, a.dumps.serves = loaded, true
 	a.dumps.mu.Unlock()
 }
 
@@ -273,25 +309,39 @@ func (a *Admin) Served() {
 func (a *Admin) SavePoints(stop <-chan struct{}) {
 	t := time.NewTicker(100 * time.Millisecond)
 	defer t.Stop()
-	for {
+	for known := false; ; {
 		select {
 		case <-stop:
 			return
 		case <-t.C:
 		}
-		if a.dumpPath() == "" || !a.savePointReached(time.Now()) {
-			continue
+		if !known && a.Node.Complete() {
+			known = true
+			a.countFromHere()
 		}
-		if a.beginSave(true) {
-			a.saveAside()
+		if a.savePointReached(time.Now()) && a.Node.Complete() && a.beginSave(true) {
+			a.saveAside(false)
 		}
 	}
 }
 
-func (a *Admin) savePointReached(now time.Time) bool {
-	changes := a.changes()
+// countFromHere has the replicas of now be those that the last file had.
+func (a *Admin) countFromHere() {
+	all := a.changes()
 	a.dumps.mu.Lock()
-	changes -= a.dumps.changes
+	defer a.dumps.mu.Unlock()
+	if a.dumps.changes == nil {
+		for of := range all {
+			all[of] = 0
+		}
+		a.dumps.changes = all
+	}
+}
+
+func (a *Admin) savePointReached(now time.Time) bool {
+	counted := a.changes()
+	a.dumps.mu.Lock()
+	changes := counted.since(a.dumps.changes)
 	serves := a.dumps.serves
 	failed, since := a.dumps.failing.Load() && now.Sub(a.dumps.tried) <= retrySave, now.Sub(a.lastSaveLocked())
 	a.dumps.mu.Unlock()
@@ -325,7 +375,7 @@ func (a *Admin) SaveAtEnd() error {
 	a.dumps.mu.Lock()
 	skip := a.dumps.skip || !a.dumps.serves
 	a.dumps.mu.Unlock()
-	if skip || a.dumpPath() == "" || len(a.Config.Current().Save) == 0 {
+	if skip || len(a.Config.Current().Save) == 0 {
 		a.dumps.writing.Unlock()
 		return nil
 	}
@@ -334,11 +384,10 @@ func (a *Admin) SaveAtEnd() error {
 
 // loadDump puts the file in the place of the data, or with merge beside it.
 func (a *Admin) loadDump(merge bool) error {
-	path := a.dumpPath()
-	if path == "" {
-		return errors.New("a node of a cluster has no RDB file of its own")
+	if a.Node.Cluster() {
+		return errors.New("a node of a cluster doesn't load its RDB file")
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(a.dumpPath())
 	if err != nil {
 		return err
 	}

@@ -46,11 +46,32 @@ func TestChangesOfEarlyClients(t *testing.T) {
 			}
 		}
 		a.Served()
-		if got := a.changes() - a.dumps.changes; got != want {
+		if got := a.changes().since(a.dumps.changes); got != want {
 			t.Errorf("start %d: %d changes, want %d", start, got, want)
 		}
 		if err := n.Close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestChangesSince: changes are counted for each replica by itself, and a replica that has
+// come or gone is one.
+func TestChangesSince(t *testing.T) {
+	var a, b, c fsm.Stats
+	for _, x := range []struct {
+		before, now counts
+		want        int64
+	}{
+		{nil, counts{&a: 3, &b: 4}, 7},
+		{counts{&a: 3, &b: 4}, counts{&a: 3, &b: 4}, 0},
+		{counts{&a: 3, &b: 4}, counts{&a: 5, &b: 4}, 2},
+		{counts{&a: 300, &b: 4}, counts{&b: 4}, 1},
+		{counts{&a: 300, &b: 4}, counts{&b: 4, &c: 0}, 2},
+		{counts{}, counts{&c: 10}, 11},
+	} {
+		if got := x.now.since(x.before); got != x.want {
+			t.Errorf("%v since %v: %d, want %d", x.now, x.before, got, x.want)
 		}
 	}
 }

@@ -141,10 +141,10 @@ var table = []directive{
 		doc:   "Whether a node without data begins with append-only files whose last one ends in the middle of a command."},
 	{name: "save", def: "3600 1 300 100 60 10000", flags: multi,
 		value: saveValue{},
-		doc:   "Pairs of seconds and changes: the RDB file is written after so many of both. Empty: never by itself. Not in cluster mode, whose nodes have no such file."},
+		doc:   "Pairs of seconds and changes: the RDB file is written after so many of both, and at the end of the process. Empty: never by itself."},
 	{name: "dbfilename", def: "dump.rdb", flags: protected,
 		value: fileName("dbfilename", func(s *Settings) *string { return &s.DBFilename }),
-		doc:   "Name in dir of the RDB file that SAVE, BGSAVE, save points and the end of the process write, and that a node without any state begins with."},
+		doc:   "Name in dir of the RDB file that SAVE, BGSAVE, save points and the end of the process write, in cluster mode with all groups that the node has. A node in plain mode without any state begins with it."},
 	{name: "rdbcompression", def: "yes",
 		value: boolean(func(s *Settings) *bool { return &s.RDBCompression }),
 		doc:   "Compress strings in the RDB file and in that of SYNC. Raft snapshots and DUMP always do."},
@@ -153,7 +153,7 @@ var table = []directive{
 		doc:   "Put a checksum at the end of the RDB file and that of SYNC; without, it is zero. Raft snapshots always have one. One that is there is always checked."},
 	{name: "stop-writes-on-bgsave-error", def: "yes",
 		value: boolean(func(s *Settings) *bool { return &s.StopWritesOnBgsaveError }),
-		doc:   "Refuse writes with MISCONF while there are save points and the last RDB file that was written in the background has failed. Not in cluster mode."},
+		doc:   "Refuse writes with MISCONF while there are save points and the last RDB file that was written in the background has failed."},
 
 	// Limits on clients.
 	{name: "proto-max-bulk-len", def: "512mb",

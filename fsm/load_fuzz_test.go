@@ -24,10 +24,11 @@ func loadSeeds(t testing.TB) (files [][]byte) {
 		"XGROUP CREATE x g 0", "XREADGROUP GROUP g c STREAMS x >"} {
 		p.doWords(line)
 	}
-	s := p.leader.BeginFile(File{NoChecksum: true})
+	file := File{NoChecksum: true}
+	s := p.leader.BeginFile(file)
 	defer s.Release()
 	var b bytes.Buffer
-	if err := WriteFile(&b, []SnapshotPart{{s, alone{}}}, ""); err != nil {
+	if err := WriteFile(&b, file, []SnapshotPart{{Snapshot: s, Lock: alone{}}}); err != nil {
 		t.Fatal(err)
 	}
 	return append(files, b.Bytes())

@@ -248,6 +248,9 @@ func (s *SlotSet) Add(first, last uint16) {
 	}
 }
 
+// Remove removes a slot.
+func (s *SlotSet) Remove(slot uint16) { s[slot/64] &^= 1 << (slot % 64) }
+
 // Ranges calls visit for every maximal run of slots, in order.
 func (s *SlotSet) Ranges(visit func(first, last uint16)) {
 	for i := 0; i < hashslot.Count; i++ {

@@ -3,16 +3,22 @@ package fsm
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+
+	"github.com/quorate/quorate/fsm/rdb"
 )
 
-// AuxOrigin is the auxiliary field of an RDB file of one group that says what
-// the file is a snapshot of.
+// AuxOrigin is the auxiliary field of an RDB file that says what the file is a
+// snapshot of, once for each group.
 const AuxOrigin = "quorate-origin"
+
+// AuxNode is the auxiliary field of a node's RDB file in cluster mode: the node's ID.
+const AuxNode = "quorate-node"
 
 // Origin is the content of that field, as JSON.
 type Origin struct {
 	Group   uint32 `json:"group"`
-	Term    uint64 `json:"term"`  // of the leader that made the file
+	Term    uint64 `json:"term"`  // of the leader that made the file; 0: a follower did, who may lack the newest entries
 	Index   uint64 `json:"index"` // of the last entry in it, which is committed
 	Time    int64  `json:"time"`  // of the machine, Unix ms
 	Slots   string `json:"slots"` // ranges with blanks between, as "0-5460 9000-9000"
@@ -37,16 +43,31 @@ func ParseOrigin(text []byte) (o Origin, err error) {
 	return o, nil
 }
 
-// origin says what a snapshot that begins now is of, but for group and term.
-func (m *Machine) origin() Origin {
-	o := Origin{Index: m.index, Time: m.now, Slots: allSlots, Keys: int64(m.ks.Len())}
-	for i := range m.ks.Databases() {
-		o.Expires += int64(m.ks.DB(i).Expires())
+// Origin says what the part of a file is of.
+func (p *SnapshotPart) Origin() Origin {
+	o := p.origin
+	o.Group, o.Term, o.Slots = p.Group, p.Term, allSlots
+	if p.slots != nil {
+		o.Slots = formatOwned(p.slots)
 	}
-	if m.owned != nil {
-		o.Slots = formatOwned(m.owned)
+	for _, size := range p.sizes {
+		o.Keys += int64(size.keys)
+		o.Expires += int64(size.expires)
 	}
 	return o
 }
 
 const allSlots = "0-16383"
+
+// FileNode returns what an RDB file says in AuxNode, "" if it says nothing.
+func FileNode(r io.Reader) string {
+	d := rdb.NewDecoder(r)
+	for {
+		switch rec, err := d.Next(); {
+		case err != nil || rec.Kind != rdb.AuxField:
+			return ""
+		case string(rec.Name) == AuxNode:
+			return string(rec.Text)
+		}
+	}
+}

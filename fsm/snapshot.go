@@ -32,8 +32,7 @@ import (
 // while it holds the lock for reading, which is enough: it is the only one who
 // changes them then, and nobody else looks.
 type Snapshot struct {
-	head   []byte
-	origin Origin
+	head []byte
 
 	functions []string // code of the libraries
 
@@ -47,9 +46,12 @@ type Snapshot struct {
 	remove   func()
 
 	// For a file for others.
-	file  File
-	used  int64 // bytes of memory
-	sizes []dbSize
+	file   File
+	origin Origin
+	used   int64    // bytes of memory
+	sizes  []dbSize // of what is in the file
+	slots  *SlotSet // whose keys are; nil: of all
+	epoch  uint64   // of the decision about them
 }
 
 // BeginSnapshot opens a snapshot of the state as it is now. It needs the
@@ -70,7 +72,7 @@ func (m *Machine) BeginUsedSnapshot() *Snapshot {
 }
 
 func (m *Machine) openSnapshot() *Snapshot {
-	s := &Snapshot{functions: m.libraries.codes(), pending: map[uint16]*slotCopy{}, selected: -1, origin: m.origin()}
+	s := &Snapshot{functions: m.libraries.codes(), pending: map[uint16]*slotCopy{}, selected: -1}
 	for i := range m.ks.Databases() {
 		s.dbs = append(s.dbs, m.ks.DB(i))
 	}
@@ -97,13 +99,7 @@ func (s *Snapshot) Release() {
 func (s *Snapshot) drop() {
 	freezing.Lock()
 	for _, c := range s.pending {
-		for _, entries := range c.entries {
-			for i := range entries {
-				if f := entries[i].Frozen(); f != nil {
-					f.Thaw()
-				}
-			}
-		}
+		c.thaw()
 	}
 	for i := range s.large {
 		s.large[i].pieces.Release()
@@ -111,10 +107,6 @@ func (s *Snapshot) drop() {
 	freezing.Unlock()
 	s.large, s.pending, s.next = nil, nil, hashslot.Count
 }
-
-// Origin says what the snapshot is of, but for group and term, which a machine
-// doesn't know.
-func (s *Snapshot) Origin() Origin { return s.origin }
 
 // batch is how many bytes are collected under one hold of the lock, and
 // batchSlots how many slots are looked at.
@@ -128,6 +120,17 @@ const (
 type slotCopy struct {
 	entries [][]keyspace.Entry
 	bytes   int
+}
+
+// thaw gives up the large values of a slot that won't be written. The caller holds freezing.
+func (c *slotCopy) thaw() {
+	for _, entries := range c.entries {
+		for i := range entries {
+			if f := entries[i].Frozen(); f != nil {
+				f.Thaw()
+			}
+		}
+	}
 }
 
 // freezing keeps the walks of several snapshots from freezing and thawing values at the
@@ -167,6 +170,9 @@ func (s *Snapshot) WriteTo(w io.Writer, rlock sync.Locker) (int64, error) {
 type SnapshotPart struct {
 	*Snapshot
 	Lock sync.Locker
+
+	Group uint32 // if the file is to say where it comes from
+	Term  uint64 // that of the leader who writes the file; 0: somebody else does
 }
 
 // writeSlots writes the keys.
@@ -201,18 +207,13 @@ func (s *Snapshot) collect() (more bool) {
 		}
 		slot := uint16(s.next)
 		s.next++
-		c, saved := s.pending[slot]
-		for n, db := range s.dbs {
-			if saved {
-				s.encode(n, c.entries[n])
-			} else {
-				s.encode(n, db.Slot(slot).All())
-			}
+		if !s.has(slot) {
+			continue
 		}
-		if saved {
-			delete(s.pending, slot)
-			s.file.Progress.copied(-c.bytes)
+		for n := range s.dbs {
+			s.encode(n, s.entries(n, slot))
 		}
+		s.taken(slot)
 	}
 	return s.next < hashslot.Count || len(s.large) > 0
 }
@@ -235,11 +236,27 @@ func (s *Snapshot) writeLarge() {
 	s.large = s.large[1:]
 }
 
+// entries returns what a slot of database n has in the snapshot.
+func (s *Snapshot) entries(n int, slot uint16) []keyspace.Entry {
+	if c, saved := s.pending[slot]; saved {
+		return c.entries[n]
+	}
+	return s.dbs[n].Slot(slot).All()
+}
+
+// taken drops what the applier has saved of a slot.
+func (s *Snapshot) taken(slot uint16) {
+	if c, saved := s.pending[slot]; saved {
+		delete(s.pending, slot)
+		s.file.Progress.copied(-c.bytes)
+	}
+}
+
 // save saves a slot of a database that is about to change, and the value of the entry, if
 // not nil, that is. The applier calls it.
 func (s *Snapshot) save(db *keyspace.DB, slot uint16, e *keyspace.Entry) {
 	n := slices.Index(s.dbs, db)
-	if int(slot) < s.next || n < 0 {
+	if int(slot) < s.next || n < 0 || !s.has(slot) {
 		return
 	}
 	c, more := s.pending[slot], 0

@@ -7,6 +7,7 @@ import (
 
 	"github.com/quorate/quorate/fsm/keyspace"
 	"github.com/quorate/quorate/fsm/rdb"
+	"github.com/quorate/quorate/slots/hashslot"
 )
 
 // File says what an RDB file for others is like: for a user or a server that isn't
@@ -18,6 +19,9 @@ type File struct {
 	Uncompressed bool  // rdbcompression no
 	NoChecksum   bool  // rdbchecksum no
 	AOFBase      bool  // it begins append-only files
+
+	// Node is the ID of the node whose file it is, for AuxNode; "": it doesn't say.
+	Node string
 
 	Progress *Progress // told how the writing goes; may be nil
 }
@@ -49,18 +53,81 @@ func (p *Progress) copied(bytes int) {
 type dbSize struct{ keys, expires int }
 
 // BeginFile opens a snapshot of the state as it is now for a file of that kind. What
-// BeginSnapshot says holds for it.
+// BeginSnapshot says holds for it. Keys in slots that the group doesn't serve are left out.
 func (m *Machine) BeginFile(f File) *Snapshot {
 	s := m.openSnapshot()
-	s.file, s.used, s.usage = f, m.Used(), m.usageAt(f.Now, false)
+	s.file, s.used, s.usage, s.origin = f, m.Used(), m.usageAt(f.Now, false), Origin{Index: m.index, Time: m.now}
 	for _, db := range s.dbs {
 		s.sizes = append(s.sizes, dbSize{db.Len(), db.Expires()})
 		if f.Progress != nil {
 			f.Progress.Total.Add(int64(db.Len()))
 		}
 	}
+	if m.owned != nil {
+		all, owned := SlotSet{}, *m.owned
+		all.Add(0, hashslot.Count-1)
+		s.slots, s.epoch = &all, m.epoch
+		for slot := range uint16(hashslot.Count) {
+			if !owned.Has(slot) {
+				s.leaveOut(slot)
+			}
+		}
+	}
 	s.walker.LikeRedis, s.walker.Uncompressed = true, f.Uncompressed
 	return s
+}
+
+// has reports whether the snapshot is to have the keys of a slot.
+func (s *Snapshot) has(slot uint16) bool { return s.slots == nil || s.slots.Has(slot) }
+
+// Slots returns the slots whose keys are in the file, nil for all.
+func (s *Snapshot) Slots() *SlotSet { return s.slots }
+
+// leaveOut takes a slot out of what is to be written.
+func (s *Snapshot) leaveOut(slot uint16) {
+	for n := range s.dbs {
+		entries, size := s.entries(n, slot), &s.sizes[n]
+		size.keys -= len(entries)
+		for i := range entries {
+			if entries[i].ExpireAt() != 0 {
+				size.expires--
+			}
+		}
+		if p := s.file.Progress; p != nil {
+			p.Total.Add(-int64(len(entries)))
+		}
+	}
+	s.slots.Remove(slot)
+	if c := s.pending[slot]; c != nil {
+		freezing.Lock()
+		c.thaw()
+		freezing.Unlock()
+	}
+	s.taken(slot)
+}
+
+// apart sees to it that no slot is in two parts: where one was on its way between groups,
+// both may have served it at their moments. The newer decision counts.
+func apart(parts []SnapshotPart) {
+	for slot := range uint16(hashslot.Count) {
+		var one *SnapshotPart
+		for i := range parts {
+			p := &parts[i]
+			if p.slots == nil || !p.slots.Has(slot) {
+				continue
+			}
+			lost := p
+			if one == nil {
+				one = p
+				continue
+			} else if p.epoch > one.epoch {
+				one, lost = p, one
+			}
+			lost.Lock.Lock()
+			lost.leaveOut(slot)
+			lost.Lock.Unlock()
+		}
+	}
 }
 
 // usageAt returns a function that tells how a key was used until now (Unix ms): what
@@ -86,17 +153,14 @@ func (m *Machine) usageAt(now int64, always bool) func(*keyspace.Entry) rdb.Usag
 	return nil
 }
 
-// WriteFile writes what BeginFile has opened in several groups, which share no key, as
-// one RDB file, the first part's File holding for all. origin is an Origin's Text, ""
-// for none. It runs beside the machines, like WriteTo; if it fails, what is left to do is Release.
-func WriteFile(w io.Writer, parts []SnapshotPart, origin string) error {
-	var file File
-	if len(parts) > 0 {
-		file = parts[0].file
-	}
+// WriteFile writes what BeginFile has opened in several groups as one RDB file: each slot
+// once, and a library that several have once. It runs beside the machines, like WriteTo;
+// if it fails, what is left to do is Release.
+func WriteFile(w io.Writer, file File, parts []SnapshotPart) error {
+	apart(parts)
 	out := rdb.NewWriter(w)
 	out.NoChecksum = file.NoChecksum
-	_, err := out.Write(fileHead(file, parts, origin))
+	_, err := out.Write(fileHead(file, parts))
 	selected := selectedByHead(parts)
 	for _, p := range parts {
 		if err == nil && !file.NoKeys {
@@ -112,10 +176,11 @@ func WriteFile(w io.Writer, parts []SnapshotPart, origin string) error {
 }
 
 // fileHead returns what stands in front of the keys.
-func fileHead(file File, parts []SnapshotPart, origin string) []byte {
+func fileHead(file File, parts []SnapshotPart) []byte {
 	var used int64
 	for _, p := range parts {
 		used += p.used
+		file.Now = max(file.Now, p.file.Now)
 	}
 	e := rdb.Encoder{LikeRedis: true, Uncompressed: file.Uncompressed}
 	e.Header()
@@ -124,8 +189,14 @@ func fileHead(file File, parts []SnapshotPart, origin string) []byte {
 	e.Aux("ctime", strconv.FormatInt(file.Now/1000, 10))
 	e.Aux("used-mem", strconv.FormatInt(used, 10))
 	e.Aux("aof-base", map[bool]string{false: "0", true: "1"}[file.AOFBase])
-	if origin != "" {
-		e.Aux(AuxOrigin, origin)
+	if file.Node != "" {
+		e.Aux(AuxNode, file.Node)
+	}
+	for _, p := range parts {
+		if p.Group != 0 {
+			o := p.Origin()
+			e.Aux(AuxOrigin, o.Text())
+		}
 	}
 	written := map[string]bool{}
 	for _, p := range parts {

@@ -20,7 +20,7 @@ func fileOf(t *testing.T, m *Machine, f File) []byte {
 	s := m.BeginFile(f)
 	defer s.Release()
 	var b bytes.Buffer
-	if err := WriteFile(&b, []SnapshotPart{{s, alone{}}}, ""); err != nil {
+	if err := WriteFile(&b, f, []SnapshotPart{{Snapshot: s, Lock: alone{}}}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

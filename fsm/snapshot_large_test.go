@@ -90,7 +90,7 @@ func TestSnapshotOfLarge(t *testing.T) {
 			if kind == "file" {
 				begin = func() *Snapshot { return x.m.BeginFile(File{Now: scriptTime}) }
 				write = func(s *Snapshot, w *pacer, mu *sync.RWMutex) error {
-					return WriteFile(w, []SnapshotPart{{s, mu.RLocker()}}, "")
+					return WriteFile(w, File{}, []SnapshotPart{{Snapshot: s, Lock: mu.RLocker()}})
 				}
 			}
 			take := func(before int, meanwhile func()) []byte {

@@ -22,7 +22,7 @@ func (n *Node) Follow(file fsm.File, begin func(g *store.Group)) (r io.ReadClose
 	if err != nil {
 		return nil, 0, err
 	}
-	return n.snapshotFile(parts, "")
+	return n.snapshotFile(file, parts)
 }
 
 // WriteState is Follow for who reads fast: it writes the file to w.
@@ -32,7 +32,7 @@ func (n *Node) WriteState(w io.Writer, file fsm.File, begin func(g *store.Group)
 	if err != nil {
 		return err
 	}
-	return fsm.WriteFile(w, parts, "")
+	return fsm.WriteFile(w, file, parts)
 }
 
 // follow opens snapshots of the groups that this node leads; done closes them.
@@ -73,14 +73,13 @@ func (n *Node) Backup(slot int) (file io.ReadCloser, size int64, redirect string
 	if term == 0 { // deposed in that moment
 		return nil, 0, n.Redirect(slot), nil
 	}
-	o := part.Origin()
-	o.Group, o.Term = g.ID(), term
-	file, size, err = n.snapshotFile([]fsm.SnapshotPart{part}, o.Text())
+	part.Group, part.Term = g.ID(), term
+	file, size, err = n.snapshotFile(fsm.File{}, []fsm.SnapshotPart{part})
 	return file, size, "", err
 }
 
 // snapshotFile writes snapshots as one RDB file without a name.
-func (n *Node) snapshotFile(parts []fsm.SnapshotPart, origin string) (file io.ReadCloser, size int64, err error) {
+func (n *Node) snapshotFile(kind fsm.File, parts []fsm.SnapshotPart) (file io.ReadCloser, size int64, err error) {
 	f, err := os.CreateTemp(n.opt.Dir, "sync-*.rdb")
 	if err != nil {
 		return nil, 0, err
@@ -93,7 +92,7 @@ func (n *Node) snapshotFile(parts []fsm.SnapshotPart, origin string) (file io.Re
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, 0, err
 	}
-	if err := fsm.WriteFile(f, parts, origin); err != nil {
+	if err := fsm.WriteFile(f, kind, parts); err != nil {
 		return nil, 0, err
 	}
 	if size, err = f.Seek(0, io.SeekCurrent); err != nil {

@@ -85,20 +85,20 @@ type Node struct {
 	slotMap   *slots.Control
 	changed   chan struct{} // the map or a leadership changed: reconcile
 
-	mu       sync.Mutex
-	id       *identity
-	self     slots.Node
-	groups   map[uint32]*store.Group // replicas of data groups on this node
-	busy     map[uint32]bool         // groups that are being opened or deleted
-	closed   bool
-	loaded   fsm.Loaded // what a node in plain mode began with
-	replayed int64      // changes that its log held
+	mu     sync.Mutex
+	id     *identity
+	self   slots.Node
+	groups map[uint32]*store.Group // replicas of data groups on this node
+	busy   map[uint32]bool         // groups that are being opened or deleted
+	closed bool
+	loaded fsm.Loaded // what a node in plain mode began with
 
 	// For reading without the lock.
 	control atomic.Pointer[store.Replica]           // nil until this node belongs to a cluster
 	table   atomic.Pointer[map[uint32]*store.Group] // groups
 	users   atomic.Uint64                           // revision of the users that OnUsers was told of
 	leaving atomic.Bool                             // HandOver was called: take no leadership back
+	left    atomic.Bool                             // and it is through: give away whatever comes
 	loads   loads
 	opened  chan struct{} // closed when the files are open, or could not be opened
 	openErr error         // why; to be read once opened is closed
@@ -310,7 +310,14 @@ func (n *Node) HandOver(ctx context.Context) (moved bool) {
 			n.logNotHandedOver(c, err)
 		}
 	}
+	n.left.Store(true)
 	return moved
+}
+
+// Stay takes HandOver back: the node may lead again.
+func (n *Node) Stay() {
+	n.left.Store(false)
+	n.leaving.Store(false)
 }
 
 // logNotHandedOver: a node that leaves last has nobody to give anything to.

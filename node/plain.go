@@ -32,7 +32,6 @@ func (n *Node) awaitPlain() {
 	}
 	n.mu.Lock()
 	g.View(func(m *fsm.Machine) {
-		n.replayed = m.Stats.Changes.Load()
 		if n.loaded == (fsm.Loaded{}) { // nothing but its own snapshot and log
 			expired := int64(m.Keyspace().Expired(time.Now().UnixMilli()))
 			n.loaded.Keys, n.loaded.Expired = int64(m.Keyspace().Len())-expired, expired
@@ -68,12 +67,4 @@ func (n *Node) Loaded() fsm.Loaded {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.loaded
-}
-
-// Replayed returns how many of the changes that a node in plain mode has counted were in
-// its log when it began. It is complete once the node doesn't load any more.
-func (n *Node) Replayed() int64 {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.replayed
 }

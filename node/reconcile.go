@@ -41,6 +41,10 @@ func (n *Node) reconcileLoop() {
 		}
 		n.runReplicas(m)
 		n.reportLeaders(ctx, m)
+		if n.left.Load() {
+			n.leadNothing(ctx)
+			continue
+		}
 		n.leadGroups(ctx, m)
 		w.look(ctx, m)
 	}
@@ -265,6 +269,25 @@ func (n *Node) leadGroups(ctx context.Context, m *slots.Map) {
 	c := n.Control()
 	if c != nil && c.Serving() != 0 {
 		n.fixMembers(ctx, m, c, m.NodeIDs(), maxControlVoters)
+	}
+}
+
+// leadNothing gives away what has come to this node while it leaves, which may take as
+// long as the writing of its RDB file.
+func (n *Node) leadNothing(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	var led []*store.Replica
+	for _, g := range n.groupList() {
+		led = append(led, g.Replica)
+	}
+	if c := n.Control(); c != nil {
+		led = append(led, c)
+	}
+	for _, r := range led {
+		if err := r.HandOver(ctx); err != nil { // nil where it doesn't lead
+			n.log.Debug("leadership not handed over", "group", r.ID(), "error", err)
+		}
 	}
 }
 

@@ -53,7 +53,6 @@ func (g *Group) Follow(file fsm.File, begin func()) (part fsm.SnapshotPart, done
 	if err := g.Confirm(); err != nil {
 		return part, nil, err
 	}
-	file.Now = g.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.Serving() == 0 {
@@ -62,11 +61,7 @@ func (g *Group) Follow(file fsm.File, begin func()) (part fsm.SnapshotPart, done
 	if g.unusable != nil {
 		return part, nil, g.unusable
 	}
-	s := g.machine.BeginFile(file)
+	part, done = g.fileLocked(file)
 	begin()
-	return fsm.SnapshotPart{Snapshot: s, Lock: g.mu.RLocker()}, func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		s.Release()
-	}, nil
+	return part, done, nil
 }

@@ -99,6 +99,8 @@ type Group struct {
 	restoresFirst atomic.Bool  // a snapshot will be restored before the replica runs
 	restoreErr    error        // why that failed
 	replayTo      uint64       // last entry of the log at the start
+	pastLog       bool         // one behind it has come; guarded by mu
+	logChanges    int64        // changes that it held; likewise
 	replayed      atomic.Bool  // and it was applied
 
 	wg       sync.WaitGroup
@@ -414,6 +416,9 @@ func (f groupFSM) Apply(l *raft.Log) any {
 	b := g.pending
 	if b != nil && b.isEntry(l.Data) {
 		units = b.units
+	}
+	if !g.pastLog && l.Index > g.replayTo {
+		g.pastLog, g.logChanges = true, g.stats.Changes.Load()
 	}
 	g.record()
 	if err := g.machine.Apply(l.Index, l.Data, units); err != nil {

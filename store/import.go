@@ -51,23 +51,28 @@ var ErrNotAlone = errors.New("the group has several replicas")
 // errRebuilt is why there is no state to be written just now.
 var errRebuilt = errors.New("the group is being rebuilt")
 
-// Export writes the group's state as an RDB file for others, as it is when the call
-// begins; file.Now is the group's to set. Others go on meanwhile.
-func (g *Group) Export(w io.Writer, file fsm.File) error {
-	file.Now = g.now()
+// Export opens a snapshot of what this replica has applied for an RDB file for others; file.Now is
+// the group's to set. done must be called when it was written or isn't wanted any more.
+func (g *Group) Export(file fsm.File) (part fsm.SnapshotPart, done func(), err error) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.unusable != nil {
-		g.mu.Unlock()
-		return errRebuilt
+		return part, nil, errRebuilt
 	}
+	part, done = g.fileLocked(file)
+	part.Group, part.Term = g.ID(), g.Serving()
+	return part, done, nil
+}
+
+// fileLocked opens a snapshot for a file. The caller holds g.mu.
+func (g *Group) fileLocked(file fsm.File) (part fsm.SnapshotPart, done func()) {
+	file.Now = g.now()
 	s := g.machine.BeginFile(file)
-	g.mu.Unlock()
-	defer func() {
+	return fsm.SnapshotPart{Snapshot: s, Lock: g.mu.RLocker()}, func() {
 		g.mu.Lock()
+		defer g.mu.Unlock()
 		s.Release()
-		g.mu.Unlock()
-	}()
-	return fsm.WriteFile(g.pace(w), []fsm.SnapshotPart{{Snapshot: s, Lock: g.mu.RLocker()}}, "")
+	}
 }
 
 // Seed makes what fill puts into a machine the first state of a replica that has none,

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -85,6 +87,32 @@ func (g *Group) Absent() bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return errors.Is(g.unusable, ErrLoading)
+}
+
+// Complete reports whether the replica has all that it has ever had: what was in its log at
+// the start is applied, and its state isn't being replaced. One that doesn't vote yet is
+// still on its way.
+func (g *Group) Complete() bool {
+	if _, through := g.Replaying(); !through || g.Absent() {
+		return false
+	}
+	for _, s := range g.Members() {
+		if s.ID == g.id {
+			return s.Suffrage == raft.Voter
+		}
+	}
+	return false
+}
+
+// Changes returns how many changes the replica has counted but for those that were in its
+// log at the start, and whose count it is: another replica of the group has another.
+func (g *Group) Changes() (of *fsm.Stats, n int64) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if !g.pastLog {
+		return g.stats, 0
+	}
+	return g.stats, g.stats.Changes.Load() - g.logChanges
 }
 
 // sizedLog is a log that knows how large its entries are.

@@ -10,8 +10,8 @@ import (
 // wait for it. Where nothing is written meanwhile it doesn't hold anything up.
 type pace struct {
 	io.Writer
-	g       *Group
-	applied uint64
+	groups  []*Group
+	applied uint64        // entries of all of them
 	since   time.Time     // the end of the last write
 	busy    time.Duration // since the last rest
 }
@@ -29,8 +29,20 @@ const (
 	blink       = 20 * time.Microsecond
 )
 
-func (g *Group) pace(w io.Writer) *pace {
-	return &pace{Writer: w, g: g, applied: g.raft.AppliedIndex(), since: time.Now()}
+// Pace returns a writer for a snapshot of groups that lets those who write to these have the
+// processor.
+func Pace(w io.Writer, groups ...*Group) io.Writer {
+	p := &pace{Writer: w, groups: groups, since: time.Now()}
+	p.applied = p.entries()
+	return p
+}
+
+// entries counts what was applied.
+func (p *pace) entries() (n uint64) {
+	for _, g := range p.groups {
+		n += g.raft.AppliedIndex()
+	}
+	return n
 }
 
 // Write implements io.Writer.
@@ -38,7 +50,7 @@ func (p *pace) Write(b []byte) (int, error) {
 	n, err := p.Writer.Write(b)
 	took := time.Since(p.since)
 	p.busy += took
-	switch now := p.g.raft.AppliedIndex(); {
+	switch now := p.entries(); {
 	case now != p.applied:
 		p.applied, p.busy = now, 0
 		time.Sleep(min(restFor*took, longestRest))

@@ -140,7 +140,7 @@ type groupSnapshot struct {
 
 // Persist implements raft.FSMSnapshot; it runs while entries are applied.
 func (s *groupSnapshot) Persist(sink raft.SnapshotSink) error {
-	size, err := s.s.WriteTo(s.g.pace(sink), s.g.mu.RLocker())
+	size, err := s.s.WriteTo(Pace(sink, s.g), s.g.mu.RLocker())
 	if err == nil {
 		err = sink.Close()
 	} else {

@@ -191,13 +191,15 @@ func (e *export) write(ctx context.Context, to aof.Dir) error {
 
 // writeBase writes the state of all groups.
 func (e *export) writeBase(w io.Writer) error {
+	file := fsm.File{AOFBase: true}
 	var parts []fsm.SnapshotPart
 	for _, p := range e.parts {
-		s := p.machine.BeginFile(fsm.File{Now: p.machine.Now(), AOFBase: true})
+		file.Now = p.machine.Now()
+		s := p.machine.BeginFile(file)
 		defer s.Release()
 		parts = append(parts, fsm.SnapshotPart{Snapshot: s, Lock: &sync.Mutex{}})
 	}
-	return fsm.WriteFile(w, parts, "")
+	return fsm.WriteFile(w, file, parts)
 }
 
 // writeEffects applies the entries and writes what they do.

@@ -27,7 +27,7 @@ const (
 // differs says what is different about a command; docs/divergence.md has the
 // reasons. A name that is in neither table is an error.
 var differs = map[string]string{
-	"bgsave":       "starts a snapshot of each group this node has",
+	"bgsave":       "in cluster mode also of the Raft groups this node has",
 	"cluster|info": "epochs are terms of Raft",
 	"debug":        "the subcommands that `DEBUG HELP` lists",
 	"info":         "a section of our own; no figures about forks and the replication backlog",
