@@ -27,7 +27,6 @@ import (
 	"github.com/quorate/quorate/metrics"
 	"github.com/quorate/quorate/node"
 	"github.com/quorate/quorate/security"
-	"github.com/quorate/quorate/store"
 	"github.com/quorate/quorate/tool"
 	"github.com/quorate/quorate/transport"
 )
@@ -131,9 +130,9 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		return err
 	}
 	var n *node.Node
-	adm.AOF = appendOnlyKeeper(cfg, func(w io.Writer, begin func()) error {
-		return n.WriteState(w, fsm.File{AOFBase: true, Uncompressed: !cfg.Current().RDBCompression, NoChecksum: !s.RDBChecksum}, func(*store.Group) { begin() })
-	}, log)
+	adm.AOF = appendOnlyKeeper(cfg, func(w io.Writer, begin func(group uint32), all func()) error {
+		return n.Dump(w, fsm.File{AOFBase: true, Uncompressed: !cfg.Current().RDBCompression, NoChecksum: !s.RDBChecksum}, begin, all)
+	}, func() bool { return n.HasData() }, log)
 	hears := listener{aof: adm.AOF}
 	agreed := &admin.ClusterUsers{Users: users, Path: filepath.Join(opts.Dir, "users.json"), Warn: log.Warn}
 	if err := agreed.Restore(); err != nil {
@@ -186,7 +185,7 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 		ready, err = n.Opened(ctx)
 	}
 	if ready = ready && err == nil && n.Ready(ctx); ready {
-		err = keepAppendOnly(cfg, adm.AOF, log)
+		err = keepAppendOnly(cfg, adm, log)
 	}
 	if ready && err == nil {
 		adm.Served()

@@ -61,8 +61,8 @@ func (l *listener) attach(o *node.Options, users *admin.ClusterUsers) {
 
 // Wanted implements store.Feed. Where replicas and append-only files have another
 // database selected, none is.
-func (l *listener) Wanted() (db int, wanted bool) {
-	db, wanted = l.aof.Wanted()
+func (l *listener) Wanted(g *store.Group) (db int, wanted bool) {
+	db, wanted = l.aof.Wanted(g.ID())
 	if s := l.srv.Load(); s != nil {
 		theirs, too := s.EffectsWanted()
 		switch {
@@ -77,7 +77,7 @@ func (l *listener) Wanted() (db int, wanted bool) {
 
 // Effects implements store.Feed.
 func (l *listener) Effects(g *store.Group, e fsm.Effects) {
-	l.aof.Append(e.Commands, e.DB)
+	l.aof.Append(g.ID(), e.Commands, e.DB, e.Whole)
 	if s := l.srv.Load(); s != nil {
 		s.Effects(g, e)
 	}

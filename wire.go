@@ -99,10 +99,11 @@ func appendOnlyDir(s *config.Settings) aof.Dir {
 	return aof.Dir{Path: s.Path(s.AppendDirName), Name: s.AppendFilename}
 }
 
-// appendOnlyKeeper keeps the append-only files of a node, which write writes.
-func appendOnlyKeeper(cfg *config.Config, write func(w io.Writer, begin func()) error, log hclog.Logger) *aof.Keeper {
+// appendOnlyKeeper keeps the append-only files of a node, whose base write writes when there
+// is data.
+func appendOnlyKeeper(cfg *config.Config, write func(w io.Writer, begin func(group uint32), all func()) error, data func() bool, log hclog.Logger) *aof.Keeper {
 	return aof.NewKeeper(aof.Options{
-		Base: write,
+		Base: write, Ready: data,
 		Sync: func() bool { return cfg.Current().AppendFsync != "no" },
 		Growth: func() (int64, int64) {
 			s := cfg.Current()
@@ -113,14 +114,20 @@ func appendOnlyKeeper(cfg *config.Config, write func(w io.Writer, begin func()) 
 }
 
 // keepAppendOnly begins to keep the append-only files if that is configured, and has
-// CONFIG SET appendonly begin and end it. A node of a cluster has none.
-func keepAppendOnly(cfg *config.Config, k *aof.Keeper, log hclog.Logger) error {
+// CONFIG SET appendonly begin and end it.
+func keepAppendOnly(cfg *config.Config, adm *admin.Admin, log hclog.Logger) error {
 	set := func(s *config.Settings) error {
-		if !s.AppendOnly || s.ClusterEnabled {
-			k.Stop()
+		if !s.AppendOnly {
+			adm.AOF.Stop()
 			return nil
 		}
-		return k.Start(appendOnlyDir(s))
+		dir := appendOnlyDir(s)
+		if !adm.AOF.On() {
+			if err := adm.KeepFoundDir(dir); err != nil {
+				return err
+			}
+		}
+		return adm.AOF.Start(dir)
 	}
 	if err := set(cfg.Current()); err != nil {
 		return fmt.Errorf("append-only files: %w", err)

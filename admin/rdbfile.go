@@ -121,7 +121,7 @@ func (a *Admin) tryDump() (err error) {
 	w := bufio.NewWriterSize(stoppable{gradual.NewWriter(f), &a.dumps}, 1<<20)
 	s := a.Config.Current()
 	a.dumps.progress.Reset()
-	if err := a.Node.Dump(w, fsm.File{Uncompressed: !s.RDBCompression, NoChecksum: !s.RDBChecksum, Progress: &a.dumps.progress}); err != nil {
+	if err := a.Node.Dump(w, fsm.File{Uncompressed: !s.RDBCompression, NoChecksum: !s.RDBChecksum, Progress: &a.dumps.progress}, nil, nil); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	if err := errors.Join(w.Flush(), f.Sync(), f.Close()); err != nil {

@@ -31,6 +31,14 @@ func (d Dir) Manifest() (*Manifest, error) {
 	return m, nil
 }
 
+// Base returns the path of the base that a manifest names, "" if there is none.
+func (d Dir) Base(m *Manifest) string {
+	if m == nil || m.Base == nil {
+		return ""
+	}
+	return d.file(m.Base.Name)
+}
+
 // single is the file of Redis 6 and older, which lies beside the directory.
 func (d Dir) single() string { return filepath.Join(filepath.Dir(d.Path), d.Name) }
 

@@ -42,13 +42,14 @@ func newNumbers(t *testing.T, pending int) *numbers {
 	return s
 }
 
-func (s *numbers) base(w io.Writer, begin func()) error {
+func (s *numbers) base(w io.Writer, begin func(uint32), all func()) error {
 	if err := s.trouble(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	n := s.n
-	begin()
+	begin(1)
+	all()
 	s.mu.Unlock()
 	if err := s.trouble(); err != nil {
 		return err
@@ -74,8 +75,8 @@ func (s *numbers) write(jump bool) {
 		return
 	}
 	s.n++
-	if _, wanted := s.k.Wanted(); wanted {
-		s.k.Append([]byte(words(strconv.Itoa(s.n))), 0)
+	if _, wanted := s.k.Wanted(1); wanted {
+		s.k.Append(1, []byte(words(strconv.Itoa(s.n))), 0, s.n%10 == 0)
 	}
 }
 
@@ -110,10 +111,16 @@ func (c *counting) End() bool { return false }
 // read loads the directory, which may be changing. It reports false if there is no manifest
 // yet. The last file is copied first, so that the others have all that is before it.
 func read(t *testing.T, d Dir) (n int, ok bool, err error) {
+	var c counting
+	ok, err = readInto(t, d, &c)
+	return c.n, ok, err
+}
+
+func readInto(t *testing.T, d Dir, l Loader) (ok bool, err error) {
 	for {
 		m, err := d.Manifest()
 		if err != nil || m == nil {
-			return 0, false, err
+			return false, err
 		}
 		copied := Dir{Path: t.TempDir(), Name: d.Name}
 		for _, f := range slices.Backward(m.Files()) {
@@ -128,11 +135,10 @@ func read(t *testing.T, d Dir) (n int, ok bool, err error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // rewritten meanwhile
 		}
-		var c counting
 		if err == nil {
-			err = copied.Load(m, &c, true, &logged{})
+			err = copied.Load(m, l, true, &logged{})
 		}
-		return c.n, true, errors.Join(err, os.RemoveAll(copied.Path))
+		return true, errors.Join(err, os.RemoveAll(copied.Path))
 	}
 }
 
@@ -175,7 +181,7 @@ func TestKeeper(t *testing.T) {
 	if n, _, err := read(t, d); err != nil || n != s.last() {
 		t.Errorf("after the end: %d %v, want %d", n, err, s.last())
 	}
-	if _, wanted := s.k.Wanted(); wanted || s.k.On() {
+	if _, wanted := s.k.Wanted(1); wanted || s.k.On() {
 		t.Error("still on")
 	}
 	// What happens while it is off isn't in any increment.
@@ -252,7 +258,8 @@ func TestKeeperMoment(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.write(false)
-		s.k.begin()
+		s.k.begin(1)
+		s.k.all()
 		s.write(false)
 		r.write()
 		if !r.listed && !r.continueIn(r.out.file) {
@@ -294,6 +301,7 @@ func TestKeeperWriteError(t *testing.T) {
 	r.stop, r.done, r.based = make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	s.k.run = r
 	s.k.follows.Store(true)
+	s.k.chain = map[uint32]bool{1: true}
 	go r.loop()
 	s.write(false)
 	await(t, "the failure is told", s.lost.Load)

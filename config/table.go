@@ -123,7 +123,7 @@ var table = []directive{
 		doc:   "When the Raft log is synced. always: before a write is acknowledged. The others give up that promise for a power failure of a majority."},
 	{name: "appendonly", def: "no", flags: needsHook,
 		value: boolean(func(s *Settings) *bool { return &s.AppendOnly }),
-		doc:   "In plain mode: keep a copy of the data as append-only files of Redis's kind in appenddirname. Every write is in the Raft log in any case."},
+		doc:   "Keep a copy of the data as append-only files of Redis's kind in appenddirname, in cluster mode of all groups that the node has. Every write is in the Raft log in any case."},
 	{name: "appendfilename", def: `"appendonly.aof"`, flags: immutable,
 		value: namePart("appendfilename", "filename", func(s *Settings) *string { return &s.AppendFilename }),
 		doc:   "What the names of the append-only files begin with."},

@@ -21,7 +21,10 @@ var ErrIncomplete = errors.New("this node doesn't have all its data at the momen
 // Dump writes what this node has as one RDB file: in plain mode all data, in cluster mode
 // what its replicas have, whether they lead or not: all that was acknowledged before, as far as
 // the leaders answer (docs/decisions/0028-node-files.md). Others go on meanwhile.
-func (n *Node) Dump(w io.Writer, file fsm.File) error {
+//
+// begin, if not nil, is called for each group at the moment whose state the file has, and all
+// with the last of them.
+func (n *Node) Dump(w io.Writer, file fsm.File, begin func(group uint32), all func()) error {
 	groups, err := n.complete()
 	if err != nil {
 		return err
@@ -31,8 +34,15 @@ func (n *Node) Dump(w io.Writer, file fsm.File) error {
 		catchUp(groups)
 	}
 	var parts []fsm.SnapshotPart
-	for _, g := range groups {
-		part, done, err := g.Export(file)
+	for i, g := range groups {
+		part, done, err := g.Export(file, func() {
+			if begin != nil {
+				begin(g.ID())
+			}
+			if all != nil && i == len(groups)-1 {
+				all()
+			}
+		})
 		if err != nil {
 			return fmt.Errorf("%w: group %d: %w", ErrIncomplete, g.ID(), err)
 		}
@@ -41,6 +51,9 @@ func (n *Node) Dump(w io.Writer, file fsm.File) error {
 			part.Group = 0 // it says nothing of groups
 		}
 		parts = append(parts, part)
+	}
+	if now, err := n.complete(); err != nil || !slices.Equal(now, groups) {
+		return errors.Join(fmt.Errorf("%w: its groups have changed", ErrIncomplete), err)
 	}
 	if err := n.allSlots(parts); err != nil {
 		return err
@@ -65,6 +78,12 @@ func catchUp(groups []*store.Group) {
 func (n *Node) Complete() bool {
 	_, err := n.complete()
 	return err == nil
+}
+
+// HasData reports whether Dump would have all of at least one group.
+func (n *Node) HasData() bool {
+	groups, err := n.complete()
+	return err == nil && len(groups) > 0
 }
 
 // complete returns the data groups of which this node is to have a replica, by number, or

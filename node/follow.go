@@ -25,16 +25,6 @@ func (n *Node) Follow(file fsm.File, begin func(g *store.Group)) (r io.ReadClose
 	return n.snapshotFile(file, parts)
 }
 
-// WriteState is Follow for who reads fast: it writes the file to w.
-func (n *Node) WriteState(w io.Writer, file fsm.File, begin func(g *store.Group)) error {
-	parts, done, err := n.follow(file, begin)
-	defer done()
-	if err != nil {
-		return err
-	}
-	return fsm.WriteFile(w, file, parts)
-}
-
 // follow opens snapshots of the groups that this node leads; done closes them.
 func (n *Node) follow(file fsm.File, begin func(g *store.Group)) (parts []fsm.SnapshotPart, done func(), err error) {
 	var opened []func()

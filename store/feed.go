@@ -6,12 +6,13 @@ import "github.com/quorate/quorate/fsm"
 // replicas of Redis's kind (docs/decisions/0013-effects.md). Calls come under the
 // group's lock: they must be quick and must not block.
 type Feed interface {
-	// Wanted reports whether anybody listens, and which database is selected at
+	// Wanted reports whether anybody listens to a group, and which database is selected at
 	// the end of what was taken so far, -1 for none.
-	Wanted() (db int, wanted bool)
+	Wanted(g *Group) (db int, wanted bool)
 	// Effects takes effects of an entry, which are valid until it returns.
 	Effects(g *Group, e fsm.Effects)
-	// Lost says that the state has become another one without effects.
+	// Lost says that the state has become another one without effects, or that there is such a
+	// replica now, or none any more.
 	Lost(g *Group)
 }
 
@@ -19,7 +20,7 @@ type Feed interface {
 // wanted. The caller holds g.mu.
 func (g *Group) record() {
 	if g.opt.Feed != nil {
-		db, wanted := g.opt.Feed.Wanted()
+		db, wanted := g.opt.Feed.Wanted(g)
 		g.machine.Record(wanted, db)
 	}
 }
@@ -37,6 +38,13 @@ func (g *Group) publish() {
 	if e.Moved {
 		g.opt.Feed.Lost(g)
 	}
+}
+
+// came tells the feed that the replica is there, or gone.
+func (g *Group) came() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lost()
 }
 
 // lost tells the feed that the machine was replaced. The caller holds g.mu.

@@ -161,6 +161,7 @@ func OpenGroup(o GroupOptions) (*Group, error) {
 		return nil, err
 	}
 	g.Replica = r
+	g.came()
 	// Owned by Group. They stop when g.stopped closes; Close waits.
 	g.wg.Add(4)
 	go g.proposeLoop()
@@ -184,9 +185,14 @@ func (g *Group) Close() error {
 		g.closeErr = g.Replica.Close()
 		g.wg.Wait()
 		g.waiters.Drop(fsm.Deposed)
+		g.came()
 	})
 	return g.closeErr
 }
+
+// ID returns the number of the group. It is known before the replica is: entries may be
+// applied while it is being opened.
+func (g *Group) ID() uint32 { return g.opt.Replica.Group }
 
 func (g *Group) onLeader(ctx context.Context, term uint64) error {
 	g.mu.Lock()

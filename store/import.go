@@ -51,9 +51,10 @@ var ErrNotAlone = errors.New("the group has several replicas")
 // errRebuilt is why there is no state to be written just now.
 var errRebuilt = errors.New("the group is being rebuilt")
 
-// Export opens a snapshot of what this replica has applied for an RDB file for others; file.Now is
+// Export opens a snapshot of what this replica has applied for an RDB file for others, and calls begin
+// at its moment; file.Now is
 // the group's to set. done must be called when it was written or isn't wanted any more.
-func (g *Group) Export(file fsm.File) (part fsm.SnapshotPart, done func(), err error) {
+func (g *Group) Export(file fsm.File, begin func()) (part fsm.SnapshotPart, done func(), err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.unusable != nil {
@@ -61,6 +62,7 @@ func (g *Group) Export(file fsm.File) (part fsm.SnapshotPart, done func(), err e
 	}
 	part, done = g.fileLocked(file)
 	part.Group, part.Term = g.ID(), g.Serving()
+	begin()
 	return part, done, nil
 }
 

@@ -102,11 +102,6 @@ func TestLogExportCluster(t *testing.T) {
 	tool(t, "redis-server")
 	c := startNodes(t)
 	cluster := c.Addrs()
-	// A node of a cluster keeps no append-only files of its own.
-	text(t, cluster[0], "CONFIG", "SET", "appendonly", "yes")
-	if info := text(t, cluster[0], "INFO", "persistence"); !strings.Contains(info, "aof_enabled:0\r\n") {
-		t.Errorf("append-only files in a cluster: %s", info)
-	}
 	var certain, last []string
 	for i, h := range homes(t, c) {
 		for n := range 5 {

@@ -254,7 +254,7 @@ func TestRDBFileCluster(t *testing.T) {
 		t.Errorf("a node keeps its own file: %v %v", again, err)
 	}
 	if log := c.Node(1).LogTail(400); !strings.Contains(log, "there is an RDB file that this node hasn't written") ||
-		!strings.Contains(log, "was kept under another name") {
+		!strings.Contains(log, "were kept under another name") {
 		t.Errorf("the log doesn't say what became of the file: %s", log)
 	}
 }
