@@ -51,9 +51,9 @@ var ErrNotAlone = errors.New("the group has several replicas")
 // errRebuilt is why there is no state to be written just now.
 var errRebuilt = errors.New("the group is being rebuilt")
 
-// Export opens a snapshot of what this replica has applied for an RDB file for others, and calls begin
-// at its moment; file.Now is
-// the group's to set. done must be called when it was written or isn't wanted any more.
+// Export opens a snapshot of what this replica has applied for an RDB file for others, and
+// calls begin at its moment; file.Now is the group's to set. done must be called when it was
+// written or isn't wanted any more.
 func (g *Group) Export(file fsm.File, begin func()) (part fsm.SnapshotPart, done func(), err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -150,9 +150,11 @@ func TestRDBFileCluster(t *testing.T) {
 	if d := text(t, shard, "DEBUG", "DIGEST"); d != digest {
 		t.Errorf("redis-server in cluster mode has the digest %s, want %s", d, digest)
 	}
-	if d := text(t, startPlain(t, "--dir", home).Addr(0), "DEBUG", "DIGEST"); d != digest {
+	plain := startPlain(t, "--dir", home)
+	if d := text(t, plain.Addr(0), "DEBUG", "DIGEST"); d != digest {
 		t.Errorf("a node in plain mode has the digest %s, want %s", d, digest)
 	}
+	mustRun(t, []string{"restore", "--from", nodeFile(c, 0), "--to", plain.Addr(0), "--flush", "--verify"}, "all data is there: yes", "extra: 0\n")
 
 	// Save points count what the node's groups change, whoever leads them.
 	for i := range c.Len() {
