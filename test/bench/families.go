@@ -149,7 +149,7 @@ func runFamilies(ctx context.Context, o options, only string, out, progress io.W
 		name string
 		kind harness.Kind
 		args []string
-	}{{"quorate", harness.Quorate{}, []string{"--appendfsync", "no"}}, {"redis", harness.Redis{}, nil}} {
+	}{{"quorate", harness.Quorate{}, []string{"--appendfsync", "no", "--save", ""}}, {"redis", harness.Redis{}, nil}} {
 		c, err := harness.Start(ctx, harness.Options{Kind: s.kind, Nodes: 1, Dir: o.dir, Args: s.args})
 		if err != nil {
 			return err

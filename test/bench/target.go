@@ -56,7 +56,7 @@ func newTarget(name, dir string, portBase int) (target, error) {
 	always := []string{"--appendonly", "yes", "--appendfsync", "always"}
 	switch strings.TrimSpace(name) {
 	case "quorate":
-		c.options.Args = []string{"--appendfsync", "always"}
+		c.options.Args = []string{"--appendfsync", "always", "--save", ""} // as redis-server is started
 		return &quorateTarget{clustered: c}, nil
 	case "redis-repl":
 		c.options.Kind, c.options.Args = redisReplicated{}, always
