@@ -50,8 +50,9 @@ func (a *Admin) infoRDB(f *fields) {
 		took = int64(r.took.Seconds())
 	}
 	d.mu.Lock()
-	saves, copied, loaded := d.saves, d.copied, d.loaded
+	saves, copied := d.saves, d.copied
 	d.mu.Unlock()
+	loaded := a.lastLoad()
 	f.add("rdb_changes_since_last_save", r.changes)
 	f.add("rdb_bgsave_in_progress", running)
 	f.add("rdb_last_save_time", a.lastSave().Unix())

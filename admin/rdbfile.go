@@ -40,7 +40,7 @@ type dumps struct {
 	saves    int64         // that have begun
 	copied   int64         // bytes that the last save in the background had copied at once
 	progress fsm.Progress  // of the file that is being written
-	loaded   fsm.Loaded    // what the last file that was loaded had
+	reloaded *fsm.Loaded   // what the file had that was loaded while the node served; nil: none was
 	skip     bool          // SHUTDOWN NOSAVE: none at the end
 	serves   bool          // the node serves: before, a file would be of a part of the log
 }
@@ -299,10 +299,20 @@ const retrySave = 5 * time.Second
 
 // Served says that the node serves: from now on there may be files.
 func (a *Admin) Served() {
-	loaded := a.Node.Loaded()
 	a.dumps.mu.Lock()
-	a.dumps.loaded, a.dumps.serves = loaded, true
+	a.dumps.serves = true
 	a.dumps.mu.Unlock()
+}
+
+// lastLoad returns what the last file that was loaded had: the first clients may ask before Served.
+func (a *Admin) lastLoad() fsm.Loaded {
+	a.dumps.mu.Lock()
+	again := a.dumps.reloaded
+	a.dumps.mu.Unlock()
+	if again != nil {
+		return *again
+	}
+	return a.Node.Loaded()
 }
 
 // SavePoints writes the RDB file whenever a save point is reached, until stop closes.
@@ -398,7 +408,7 @@ func (a *Admin) loadDump(merge bool) error {
 			return err
 		}
 		a.dumps.mu.Lock()
-		a.dumps.loaded = loaded
+		a.dumps.reloaded = &loaded
 		a.dumps.mu.Unlock()
 	}
 	return nil

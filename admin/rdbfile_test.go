@@ -39,6 +39,9 @@ func TestChangesOfEarlyClients(t *testing.T) {
 			t.Fatal("not ready")
 		}
 		a := &Admin{Node: n}
+		if got := a.lastLoad().Keys; got != int64(start) {
+			t.Errorf("start %d: clients are served and hear that %d keys were loaded", start, got)
+		}
 		g, _ := n.Route(0)
 		for range 2 - start {
 			if err := g.Propose(&fsm.Unit{Ops: []fsm.Op{{Cmd: incr, Args: [][]byte{[]byte("INCR"), []byte("k")}}}, Reply: &resp.Writer{Proto: 2}}); err != nil {
