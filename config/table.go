@@ -276,7 +276,7 @@ var table = []directive{
 		doc:   "TCP port of the metrics page. 0: off. -1: the client port plus 20000, off when that is above 65535."},
 	{name: "quorate-snapshot-log-bytes", def: "64mb",
 		value: memory(mb, maxInt64, func(s *Settings) *int64 { return &s.SnapshotLogSize }),
-		doc:   "Bytes of log since the last snapshot of a group after which the next is taken. High values make restarts slow, low ones write the data often."},
+		doc:   "Bytes of log since the last snapshot of a group after which the next is taken, or as many as that snapshot has if these are more. High values make restarts slow, low ones write the data often."},
 	{name: "quorate-log-store", def: "shared", flags: immutable,
 		value: enum(func(s *Settings) *string { return &s.LogStore }, "shared", "boltdb"),
 		doc:   "How the Raft log is stored. shared: one log for all groups of the node; boltdb: one file for each, always synced. A node keeps the kind it began with; \"quorate log migrate\" moves it."},

@@ -27,7 +27,7 @@ type GroupOptions struct {
 
 	MaxEntryBytes int           // an entry is closed at this size; default 1 MiB
 	Gather        time.Duration // longest wait for the clients of the last entry; default 5 ms, negative: none
-	SnapshotBytes int64         // size of the log that triggers a snapshot; default 64 MiB
+	SnapshotBytes int64         // size of the log that triggers a snapshot, if the last one wasn't larger; default 64 MiB
 	QueueBytes    int64         // commands that may wait for the log; default 64 MiB
 
 	// Wall returns the wall clock in Unix ms; the default is the system's.
@@ -469,7 +469,7 @@ func (f groupFSM) Snapshot() (raft.FSMSnapshot, error) {
 	if f.g.unusable != nil {
 		return nil, errRebuilt
 	}
-	return &groupSnapshot{f.g, f.g.machine.BeginSnapshot()}, nil
+	return &groupSnapshot{f.g, f.g.machine.BeginSnapshot().Plain()}, nil
 }
 
 // fatal ends the process: this replica can't go on without diverging.

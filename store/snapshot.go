@@ -69,7 +69,7 @@ func (g *Group) snapshotLoop() {
 			return
 		case <-g.snapshots.want:
 		case <-t.C:
-			if g.logBytes.Load() < g.opt.SnapshotBytes {
+			if !g.snapshotDue() {
 				continue
 			}
 		}
@@ -77,6 +77,13 @@ func (g *Group) snapshotLoop() {
 			g.log.Error("snapshot failed", "error", err)
 		}
 	}
+}
+
+// snapshotDue reports whether the log has grown by so much since the last snapshot, and by as much
+// as that is large: what is written again and again is never more than what clients write.
+func (g *Group) snapshotDue() bool {
+	log := g.logBytes.Load()
+	return log >= g.opt.SnapshotBytes && log >= g.newestSize()
 }
 
 // Save takes a snapshot and compacts the log; it returns when the snapshot is on
