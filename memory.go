@@ -17,6 +17,11 @@ import (
 // breaks keeps its room.
 const quietSeconds = 20
 
+// quietBytes is how much a node allocates in a second at the most while little happens: a few
+// hundred writes. It doesn't depend on the data: the more there is, the longer all of it is
+// looked through, which clients of any number notice.
+const quietBytes = 1 << 20
+
 // loadingPercent is how much garbage may gather while a file is loaded, against the data:
 // nearly all that is allocated then is data, so the collector would look through all of
 // it again and again to find nothing.
@@ -112,7 +117,7 @@ type heapWatch struct {
 func (h *heapWatch) second(allocated, live, held uint64) bool {
 	const some = 16 << 20
 	h.quiet++
-	if allocated-h.last > live/50+1<<20 {
+	if allocated-h.last > quietBytes {
 		h.quiet = 0
 	}
 	h.last = allocated

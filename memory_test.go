@@ -22,6 +22,12 @@ func TestHeapWatch(t *testing.T) {
 		{2001 * mb, 100 * mb, 130 * mb, false},
 		{2002 * mb, 100 * mb, 130 * mb, false}, // little to give
 		{2003 * mb, 100 * mb, 180 * mb, true},
+		{9000 * mb, 4000 * mb, 9000 * mb, false},
+		{9010 * mb, 4000 * mb, 9000 * mb, false}, // some load, though little beside the data
+		{9020 * mb, 4000 * mb, 9000 * mb, false},
+		{9030 * mb, 4000 * mb, 9000 * mb, false},
+		{9031 * mb, 4000 * mb, 9000 * mb, false},
+		{9032 * mb, 4000 * mb, 9000 * mb, true},
 	} {
 		if got := h.second(s.allocated, s.live, s.held); got != s.want {
 			t.Errorf("second %d: %v, want %v", i, got, s.want)
