@@ -115,21 +115,21 @@ const (
 	batchSlots = 256
 )
 
-// slotCopy is a slot as it was: the entries of each database. They share values with the
-// keyspace that haven't changed yet, so that the lock is needed to look at them.
+// slotCopy is a slot as it was: a view of each database. What hasn't changed yet they share
+// with the keyspace, so that the lock is needed to look at it.
 type slotCopy struct {
-	entries [][]keyspace.Entry
-	bytes   int
+	views []*keyspace.SlotView
+	bytes int
 }
 
 // thaw gives up the large values of a slot that won't be written. The caller holds freezing.
 func (c *slotCopy) thaw() {
-	for _, entries := range c.entries {
-		for i := range entries {
-			if f := entries[i].Frozen(); f != nil {
+	for _, v := range c.views {
+		v.Each(func(e *keyspace.Entry) {
+			if f := e.Frozen(); f != nil {
 				f.Thaw()
 			}
-		}
+		})
 	}
 }
 
@@ -211,7 +211,8 @@ func (s *Snapshot) collect() (more bool) {
 			continue
 		}
 		for n := range s.dbs {
-			s.encode(n, s.entries(n, slot))
+			count, at := s.entries(n, slot)
+			s.encode(n, count, at)
 		}
 		s.taken(slot)
 	}
@@ -236,12 +237,13 @@ func (s *Snapshot) writeLarge() {
 	s.large = s.large[1:]
 }
 
-// entries returns what a slot of database n has in the snapshot.
-func (s *Snapshot) entries(n int, slot uint16) []keyspace.Entry {
+// entries returns how many entries a slot of database n has in the snapshot, and where each is.
+func (s *Snapshot) entries(n int, slot uint16) (count int, at func(int) *keyspace.Entry) {
 	if c, saved := s.pending[slot]; saved {
-		return c.entries[n]
+		return c.views[n].Len(), c.views[n].At
 	}
-	return s.dbs[n].Slot(slot).All()
+	dict := s.dbs[n].Slot(slot)
+	return dict.Len(), dict.At
 }
 
 // taken drops what the applier has saved of a slot.
@@ -252,24 +254,32 @@ func (s *Snapshot) taken(slot uint16) {
 	}
 }
 
-// save saves a slot of a database that is about to change, and the value of the entry, if
-// not nil, that is. The applier calls it.
-func (s *Snapshot) save(db *keyspace.DB, slot uint16, e *keyspace.Entry) {
+// save saves what is about to change in a slot of a database. The applier calls it.
+func (s *Snapshot) save(db *keyspace.DB, slot uint16, w keyspace.Written) {
 	n := slices.Index(s.dbs, db)
 	if int(slot) < s.next || n < 0 || !s.has(slot) {
 		return
 	}
 	c, more := s.pending[slot], 0
 	if c == nil {
-		c = &slotCopy{entries: make([][]keyspace.Entry, len(s.dbs))}
+		c = &slotCopy{views: make([]*keyspace.SlotView, len(s.dbs))}
 		for i, other := range s.dbs {
-			c.entries[i] = other.CopySlot(slot)
-			more += len(c.entries[i]) * keyspace.EntryBytes
+			v, bytes := other.ViewSlot(slot)
+			c.views[i] = v
+			more += bytes
 		}
 		s.pending[slot] = c
 	}
-	if e != nil {
-		more += keyspace.Part(c.entries[n], e)
+	v := c.views[n]
+	if w.Value != nil {
+		more += v.Part(w.Value)
+	}
+	if w.Entry != nil {
+		more += v.Keep(w.Entry)
+	}
+	if w.Last != nil {
+		more += v.Keep(w.Last)
+		v.Moved()
 	}
 	c.bytes += more
 	s.file.Progress.copied(more)
@@ -278,8 +288,8 @@ func (s *Snapshot) save(db *keyspace.DB, slot uint16, e *keyspace.Entry) {
 // encode serialises one slot's entries of database n, in their order in
 // memory: added in this order they come to lie in it again. The first large
 // value and what follows is put aside.
-func (s *Snapshot) encode(n int, entries []keyspace.Entry) {
-	if len(entries) == 0 {
+func (s *Snapshot) encode(n, count int, at func(int) *keyspace.Entry) {
+	if count == 0 {
 		return
 	}
 	e := &s.walker
@@ -290,8 +300,8 @@ func (s *Snapshot) encode(n int, entries []keyspace.Entry) {
 		e.SelectDB(n)
 		s.selected = n
 	}
-	for i := range entries {
-		k, u := &entries[i], rdb.Unknown
+	for i := range count {
+		k, u := at(i), rdb.Unknown
 		if s.usage != nil {
 			u = s.usage(k)
 		}

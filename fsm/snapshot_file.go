@@ -86,15 +86,16 @@ func (s *Snapshot) Slots() *SlotSet { return s.slots }
 // leaveOut takes a slot out of what is to be written.
 func (s *Snapshot) leaveOut(slot uint16) {
 	for n := range s.dbs {
-		entries, size := s.entries(n, slot), &s.sizes[n]
-		size.keys -= len(entries)
-		for i := range entries {
-			if entries[i].ExpireAt() != 0 {
+		count, at := s.entries(n, slot)
+		size := &s.sizes[n]
+		size.keys -= count
+		for i := range count {
+			if at(i).ExpireAt() != 0 {
 				size.expires--
 			}
 		}
 		if p := s.file.Progress; p != nil {
-			p.Total.Add(-int64(len(entries)))
+			p.Total.Add(-int64(count))
 		}
 	}
 	s.slots.Remove(slot)

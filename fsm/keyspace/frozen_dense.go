@@ -9,17 +9,18 @@ package keyspace
 type denseView[E named] struct {
 	of     *Dense[E]
 	n      int
+	size   int   // elements of a chunk
 	chunks [][]E // those that were kept; nil: as in the dictionary
 	kept   int   // elements in chunks
 	next   *denseView[E]
 }
 
-// viewChunk is how many elements are kept at once.
+// viewChunk is how many elements of a large dictionary are kept at once.
 const viewChunk = 128
 
 // view returns a view, and end must follow. Of a dictionary without a large index it is a copy.
 func (d *Dense[E]) view() *denseView[E] {
-	v := &denseView[E]{of: d, n: len(d.items), chunks: make([][]E, (len(d.items)+viewChunk-1)/viewChunk)}
+	v := &denseView[E]{of: d, n: len(d.items), size: viewChunk, chunks: make([][]E, (len(d.items)+viewChunk-1)/viewChunk)}
 	if d.large == nil {
 		for c := range v.chunks {
 			v.keep(c)
@@ -45,8 +46,8 @@ func (v *denseView[E]) end() {
 
 // at returns the element that was at position i, 0 <= i < n.
 func (v *denseView[E]) at(i int) *E {
-	if chunk := v.chunks[i/viewChunk]; chunk != nil {
-		return &chunk[i%viewChunk]
+	if chunk := v.chunks[i/v.size]; chunk != nil {
+		return &chunk[i%v.size]
 	}
 	return &v.of.items[i]
 }
@@ -54,8 +55,8 @@ func (v *denseView[E]) at(i int) *E {
 // keep keeps a chunk of elements as they are.
 func (v *denseView[E]) keep(c int) {
 	if v.chunks[c] == nil {
-		from := c * viewChunk
-		v.chunks[c] = append([]E(nil), v.of.items[from:min(from+viewChunk, v.n)]...)
+		from := c * v.size
+		v.chunks[c] = append([]E(nil), v.of.items[from:min(from+v.size, v.n)]...)
 		v.kept += len(v.chunks[c])
 	}
 }
@@ -72,7 +73,7 @@ func (d *Dense[E]) keep(i int) {
 	}
 	for v := d.large.views; v != nil; v = v.next {
 		if i < v.n {
-			v.keep(i / viewChunk)
+			v.keep(i / v.size)
 		}
 	}
 }

@@ -11,14 +11,20 @@ import (
 func TestBeforeWrite(t *testing.T) {
 	ks := New(2, DefaultLimits())
 	var log []string
-	first := ks.BeforeWrite(func(db *DB, slot uint16, e *Entry) {
+	first := ks.BeforeWrite(func(db *DB, slot uint16, w Written) {
 		was := "-"
-		if e != nil {
-			was = string(e.Str(nil))
+		switch {
+		case w.Value != nil:
+			was = string(w.Value.Str(nil))
+		case w.Entry != nil:
+			was = "entry " + w.Entry.Key()
+		}
+		if w.Last != nil {
+			was += " " + w.Last.Key()
 		}
 		log = append(log, fmt.Sprintf("%d:%d:%s", slot, db.Slot(slot).Len(), was))
 	})
-	second := ks.BeforeWrite(func(*DB, uint16, *Entry) { log = append(log, "second") })
+	second := ks.BeforeWrite(func(*DB, uint16, Written) { log = append(log, "second") })
 	expect := func(want string, change func()) {
 		t.Helper()
 		log = nil
@@ -29,9 +35,9 @@ func TestBeforeWrite(t *testing.T) {
 	}
 	key := []byte("k")
 	expect("7:0:- second", func() { ks.Set(0, 7, key, NewInt(1), false) })
-	expect("7:1:- second", func() { ks.SetExpire(0, 7, key, 5) })
+	expect("7:1:entry k second", func() { ks.SetExpire(0, 7, key, 5) })
 	second()
-	expect("7:1:-", func() { ks.Persist(0, 7, key) })
+	expect("7:1:entry k", func() { ks.Persist(0, 7, key) })
 	expect("", func() { ks.Persist(0, 7, key) })
 	expect("7:1:1", func() { ks.Modify(0, 7, ks.DB(0).Find(7, key)) })
 	ks.Settle()
@@ -47,7 +53,7 @@ func TestBeforeWrite(t *testing.T) {
 		t.Error("Flush changed the old database")
 	}
 	expect("7:0:-", func() { ks.Set(1, 7, key, NewInt(1), false) })
-	expect("7:1:-", func() { ks.Delete(1, 7, key) })
+	expect("7:1:entry k k", func() { ks.Delete(1, 7, key) })
 	first()
 	expect("", func() { ks.Set(0, 7, key, NewInt(1), false) })
 }

@@ -20,7 +20,15 @@ type Keyspace struct {
 
 // beforeWrite is a hook. It is compared by address.
 type beforeWrite struct {
-	call func(db *DB, slot uint16, e *Entry)
+	call func(db *DB, slot uint16, w Written)
+}
+
+// Written says what is about to change in a slot. Keys that are added are told of with
+// nothing in it.
+type Written struct {
+	Value *Entry // its value is changed in place or moved to another key
+	Entry *Entry // it is changed itself, or gives up its place
+	Last  *Entry // comes to lie in Entry's place, if not nil
 }
 
 // New returns an empty keyspace with the given number of databases.
@@ -40,14 +48,12 @@ func (ks *Keyspace) Databases() int { return len(ks.dbs) }
 func (ks *Keyspace) DB(i int) *DB { return ks.dbs[i] }
 
 // BeforeWrite installs a function that is called before any key of a slot of a database
-// changes, and returns a function that removes it. e is the entry whose value is about to
-// be changed in place or moved to another key (Modify, Overwrite); nil where a key is added or
-// deleted, or only its expiry changes. A snapshot uses it to save what it has not saved yet.
+// changes, and returns a function that removes it. A snapshot uses it to save what it has not saved yet.
 //
 // Flush and Swap don't call it: they change which databases the keyspace has,
 // not what is in one. Who wants to know the databases as they were keeps what
 // DB returned.
-func (ks *Keyspace) BeforeWrite(hook func(db *DB, slot uint16, e *Entry)) (remove func()) {
+func (ks *Keyspace) BeforeWrite(hook func(db *DB, slot uint16, w Written)) (remove func()) {
 	h := &beforeWrite{hook}
 	ks.hooks = append(ks.hooks, h)
 	return func() {
@@ -56,9 +62,9 @@ func (ks *Keyspace) BeforeWrite(hook func(db *DB, slot uint16, e *Entry)) (remov
 }
 
 // touch tells the hooks.
-func (ks *Keyspace) touch(db int, slot uint16, e *Entry) {
+func (ks *Keyspace) touch(db int, slot uint16, w Written) {
 	for _, h := range ks.hooks {
-		h.call(ks.dbs[db], slot, e)
+		h.call(ks.dbs[db], slot, w)
 	}
 }
 
@@ -88,7 +94,7 @@ func (ks *Keyspace) Expect(db, keys, slots int) {
 
 // Add is Set for a key that doesn't exist.
 func (ks *Keyspace) Add(db int, slot uint16, key []byte, v Value) {
-	ks.touch(db, slot, nil)
+	ks.touch(db, slot, Written{})
 	d := ks.dbs[db]
 	d.init()
 	if d.expect > 0 {
@@ -132,7 +138,7 @@ func (ks *Keyspace) Delete(db int, slot uint16, key []byte) bool {
 	if i < 0 {
 		return false
 	}
-	ks.touch(db, slot, nil)
+	ks.touch(db, slot, Written{Entry: dict.At(i), Last: dict.At(dict.Len() - 1)})
 	d.forget(dict.At(i))
 	ks.moves++
 	ks.persist(d, dict.At(i))
@@ -147,10 +153,10 @@ func (ks *Keyspace) Delete(db int, slot uint16, key []byte) bool {
 
 // SetExpire sets the expiry of a key that exists, in Unix milliseconds.
 func (ks *Keyspace) SetExpire(db int, slot uint16, key []byte, at int64) {
-	ks.touch(db, slot, nil)
 	d := ks.dbs[db]
 	i := d.slots[slot].Find(key)
 	e := d.slots[slot].At(i)
+	ks.touch(db, slot, Written{Entry: e})
 	if e.Spare != 0 {
 		e.at = at
 		ks.due.change(int(e.Spare-1), at)
@@ -168,7 +174,7 @@ func (ks *Keyspace) Persist(db int, slot uint16, key []byte) bool {
 	if e == nil || e.Spare == 0 {
 		return false
 	}
-	ks.touch(db, slot, nil)
+	ks.touch(db, slot, Written{Entry: e})
 	ks.persist(d, e)
 	return true
 }

@@ -69,14 +69,14 @@ type opened struct {
 // to be moved to another key.
 // Settle must follow when it is done.
 func (ks *Keyspace) Modify(db int, slot uint16, e *Entry) {
-	ks.touch(db, slot, e)
+	ks.touch(db, slot, Written{Value: e})
 	ks.open(ks.dbs[db], slot, e)
 }
 
 // Overwrite makes a copy of b the value of an entry, whatever its value was. It
 // needs no Settle.
 func (ks *Keyspace) Overwrite(db int, slot uint16, e *Entry, b []byte) {
-	ks.touch(db, slot, e)
+	ks.touch(db, slot, Written{Value: e})
 	if e.access&openBit != 0 {
 		e.SetString(b)
 		return

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestPart: copies are what was there, whatever happens to the originals after Part.
-func TestPart(t *testing.T) {
+// TestSlotView: a view shows what was there, whatever happens to the slot afterwards.
+func TestSlotView(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -33,7 +33,7 @@ func TestPart(t *testing.T) {
 			}
 		}
 	}
-	for range 20 {
+	for range 100 {
 		ks := New(1, lim)
 		db := ks.DB(0)
 		for i := range 1 + r.IntN(200) {
@@ -61,29 +61,66 @@ func TestPart(t *testing.T) {
 		for i := range db.Slot(7).items {
 			want = append(want, picture(&db.Slot(7).items[i]))
 		}
-		copies := db.CopySlot(7)
-		for i := range db.Slot(7).items {
-			e := &db.Slot(7).items[i]
-			v := &e.Value
-			_, number := v.Int()
-			empty := v.kind == KindString && v.StrLen() == 0 // nothing that could change
-			if !empty && (Part(copies, e) > 0) == number {
-				t.Errorf("%s parted: %v", picture(e), !number)
+		var v *SlotView
+		remove := ks.BeforeWrite(func(d *DB, slot uint16, w Written) {
+			if v == nil {
+				v, _ = d.ViewSlot(slot)
 			}
-			if !empty && Part(copies, e) != 0 {
-				t.Errorf("%s parted twice", picture(e))
+			if w.Value != nil {
+				v.Part(w.Value)
+				empty := w.Value.Value.kind == KindString && w.Value.StrLen() == 0 // nothing that could change
+				if again := v.Part(w.Value); again != 0 && !empty {
+					t.Errorf("%s parted twice", picture(w.Value))
+				}
 			}
-			if v.kind == KindString && v.enc != encInt {
-				clear(v.bytes())
+			if w.Entry != nil {
+				v.Keep(w.Entry)
 			}
-			fill(v, 1+r.IntN(20))
+			if w.Last != nil {
+				v.Keep(w.Last)
+				v.Moved()
+			}
+		})
+		for step := range r.IntN(300) {
+			if n := db.Slot(7).Len(); n == 0 || r.IntN(4) == 0 {
+				ks.Add(0, 7, fmt.Append(nil, "new", step), NewString(word()))
+				ks.Settle()
+				continue
+			}
+			e := db.Slot(7).At(r.IntN(db.Slot(7).Len()))
+			key := []byte(e.Key())
+			switch r.IntN(6) {
+			case 0:
+				ks.Delete(0, 7, key)
+			case 1:
+				ks.SetExpire(0, 7, key, 1+r.Int64N(1e12))
+			case 2:
+				ks.Persist(0, 7, key)
+			case 3:
+				ks.Overwrite(0, 7, e, word())
+			case 4:
+				ks.Modify(0, 7, e)
+				ks.Replace(0, 7, e, NewString(word()))
+			case 5:
+				ks.Modify(0, 7, e)
+				if x := &e.Value; x.kind != KindString {
+					fill(x, 1+r.IntN(20))
+				} else if x.enc != encInt {
+					clear(x.bytes())
+				}
+			}
+			ks.Settle()
+		}
+		remove()
+		if v == nil {
+			v, _ = db.ViewSlot(7)
 		}
 		var got []string
-		for i := range copies {
-			got = append(got, picture(&copies[i]))
+		for i := range v.Len() {
+			got = append(got, picture(v.At(i)))
 		}
 		if !slices.Equal(got, want) {
-			t.Fatalf("the copies differ:\n%q\n%q", got, want)
+			t.Fatalf("the view differs:\n%q\n%q", got, want)
 		}
 	}
 }
@@ -92,7 +129,7 @@ func TestPart(t *testing.T) {
 func picture(e *Entry) string {
 	var b strings.Builder
 	v := &e.Value
-	fmt.Fprintf(&b, "%s %s %s:", e.Key(), v.Kind(), v.Encoding())
+	fmt.Fprintf(&b, "%s %d %s %s:", e.Key(), e.ExpireAt(), v.Kind(), v.Encoding())
 	switch v.kind {
 	case KindString:
 		fmt.Fprintf(&b, "%q", v.Str(nil))
