@@ -116,8 +116,10 @@ func (s *Server) Effects(g Group, e fsm.Effects) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.list {
-		if e.Whole && len(c.groups) > 1 {
-			c.s.kill() // to a replica it would be about the other groups, too
+		// To a replica it would be about the other groups, too: also about those that are
+		// still to come into its file.
+		if e.Whole && c.groups[g] && (len(c.groups) > 1 || !c.online && s.opts.Router.Cluster()) {
+			c.s.kill()
 		}
 	}
 	f.sendLocked(g, e.Commands)

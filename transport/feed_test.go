@@ -158,6 +158,33 @@ func TestFeedOfWhole(t *testing.T) {
 	eventually(t, "one is left", func() bool { return len(s.Replication().Replicas) == 1 })
 }
 
+// TestWholeWhileFileIsMade: what is about everything, of a group that is in the file already while
+// others are still to come, may not reach the replica; and nobody minds what a group does that he doesn't follow.
+func TestWholeWhileFileIsMade(t *testing.T) {
+	s, source, addr := feedServer(t)
+	e := effect("flushall")
+	e.Whole = true
+	n := 0
+	source.between = func() {
+		if n++; n == 1 {
+			s.Effects(source.router.groups[0], e)
+		}
+	}
+	c := dial(t, addr)
+	c.send("sync")
+	c.closed()
+	eventually(t, "it has left", func() bool { return len(s.Replication().Replicas) == 0 })
+	source.between = func() {}
+	all := source.router.groups
+	source.router.groups = all[1:]
+	other := dial(t, addr)
+	other.do("sync", "$8\r\nthe-file")
+	source.router.groups = all
+	s.Effects(all[0], e)
+	s.Effects(all[1], effect("set"))
+	other.want("set")
+}
+
 // TestSlowFeed: a replica that doesn't read is closed, and nobody waits for it.
 func TestSlowFeed(t *testing.T) {
 	s, source, addr := feedServer(t)
