@@ -96,12 +96,15 @@ func (a *Admin) endSave(background bool, changes counts, err error) {
 const dumpPatience = 5 * time.Second
 
 // writeDump writes the file, so that a crash leaves the old or the new one. A save
-// has begun. For a replica that is missing it waits as long as it may.
-func (a *Admin) writeDump(patience time.Duration) error {
+// has begun. For a replica that is missing it waits as long as it may. It returns the
+// changes that the file has for sure: those that were counted just before.
+func (a *Admin) writeDump(patience time.Duration) (counts, error) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		a.Node.CatchUp() // first, or what a follower lacked would count as changed since
+		changes := a.changes()
 		err := a.tryDump()
 		if !errors.Is(err, node.ErrIncomplete) || a.dumps.stop.Load() || a.dumps.vain.Load() || time.Now().After(deadline) {
-			return err
+			return changes, err
 		}
 	}
 }
@@ -149,8 +152,7 @@ func (a *Admin) saveFile() error {
 // saveFileLocked is saveFile for who holds the lock, which it releases.
 func (a *Admin) saveFileLocked() error {
 	a.countSave(false)
-	changes := a.changes()
-	err := a.writeDump(0)
+	changes, err := a.writeDump(0)
 	a.endSave(false, changes, err)
 	return err
 }
@@ -178,9 +180,9 @@ var errInVain = errors.New("all keys were deleted meanwhile")
 // save writes the RDB file and, if compact says so, takes a Raft snapshot of each
 // replica. A save has begun, and ends.
 func (a *Admin) save(background, compact bool) (err error) {
-	changes := a.changes()
+	var changes counts
 	defer func() { a.endSave(background, changes, err) }()
-	if err = a.writeDump(dumpPatience); err == nil && compact {
+	if changes, err = a.writeDump(dumpPatience); err == nil && compact {
 		err = a.compact(background)
 	}
 	return err
@@ -247,8 +249,7 @@ func (a *Admin) Flushed() {
 		return
 	}
 	d.writing.Lock()
-	changes := a.changes()
-	err := a.writeDump(0)
+	changes, err := a.writeDump(0)
 	a.endSave(false, changes, err)
 	if err != nil {
 		a.Warn("nothing saved for FLUSHALL", "error", err)

@@ -31,7 +31,7 @@ func (n *Node) Dump(w io.Writer, file fsm.File, begin func(group uint32), all fu
 	}
 	if n.opt.Cluster {
 		file.Node = n.id.Node
-		catchUp(groups)
+		n.CatchUp()
 	}
 	var parts []fsm.SnapshotPart
 	for i, g := range groups {
@@ -64,10 +64,10 @@ func (n *Node) Dump(w io.Writer, file fsm.File, begin func(group uint32), all fu
 	return fsm.WriteFile(store.Pace(w, groups...), file, parts)
 }
 
-// catchUp waits until the replicas have what their leaders have, as far as these answer.
-func catchUp(groups []*store.Group) {
+// CatchUp waits until this node's replicas have what their leaders have, as far as these answer.
+func (n *Node) CatchUp() {
 	var wg sync.WaitGroup
-	for _, g := range groups {
+	for _, g := range n.Groups() {
 		// Ends within the limit; waited for below.
 		wg.Go(func() { g.CatchUp(time.Second) })
 	}

@@ -284,3 +284,17 @@ func TestShutdownSaveCluster(t *testing.T) {
 		t.Errorf("the file has the digest %s, want %s", d, digest)
 	}
 }
+
+// TestChangesAfterSaveCluster: what a follower has only caught up with for its file is in it,
+// and isn't a change since then.
+func TestChangesAfterSaveCluster(t *testing.T) {
+	c := startNodes(t, "--save", "")
+	for _, h := range homes(t, c) {
+		text(t, c.Addr(h.node), "EVAL", "for i = 1, 20000 do redis.call('zadd', KEYS[1], i, i) end return 'OK'", "1", h.key("big", 0))
+		other := c.Addr((h.node + 1) % c.Len())
+		text(t, other, "SAVE")
+		if info := text(t, other, "INFO", "persistence"); !strings.Contains(info, "rdb_changes_since_last_save:0\r\n") {
+			t.Errorf("after SAVE and no write: %s", info)
+		}
+	}
+}
