@@ -131,7 +131,9 @@ func serve(ctx context.Context, stop func(), cfg *config.Config, log hclog.Logge
 	}
 	var n *node.Node
 	adm.AOF = appendOnlyKeeper(cfg, func(w io.Writer, begin func(group uint32), all func()) error {
-		return n.Dump(w, fsm.File{AOFBase: true, Uncompressed: !cfg.Current().RDBCompression, NoChecksum: !s.RDBChecksum}, begin, all)
+		return n.Dump(w, fsm.File{AOFBase: true, Uncompressed: !cfg.Current().RDBCompression, NoChecksum: !s.RDBChecksum}, func(m node.Moment) {
+			begin(m.Group)
+		}, all)
 	}, func() bool { return n.HasData() }, log)
 	hears := listener{aof: adm.AOF}
 	agreed := &admin.ClusterUsers{Users: users, Path: filepath.Join(opts.Dir, "users.json"), Warn: log.Warn}

@@ -96,25 +96,23 @@ func (a *Admin) endSave(background bool, changes counts, err error) {
 const dumpPatience = 5 * time.Second
 
 // writeDump writes the file, so that a crash leaves the old or the new one. A save
-// has begun. For a replica that is missing it waits as long as it may. It returns the
-// changes that the file has for sure: those that were counted just before.
+// has begun. For a replica that is missing it waits as long as it may. It returns
+// the changes that had been counted when the file's state was.
 func (a *Admin) writeDump(patience time.Duration) (counts, error) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		a.Node.CatchUp() // first, or what a follower lacked would count as changed since
-		changes := a.changes()
-		err := a.tryDump()
+		changes, err := a.tryDump()
 		if !errors.Is(err, node.ErrIncomplete) || a.dumps.stop.Load() || a.dumps.vain.Load() || time.Now().After(deadline) {
 			return changes, err
 		}
 	}
 }
 
-func (a *Admin) tryDump() (err error) {
+func (a *Admin) tryDump() (_ counts, err error) {
 	path := a.dumpPath()
 	aside := filepath.Join(filepath.Dir(path), fmt.Sprintf("temp-%d.rdb", os.Getpid()))
 	f, err := os.OpenFile(aside, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -124,23 +122,25 @@ func (a *Admin) tryDump() (err error) {
 	w := bufio.NewWriterSize(stoppable{gradual.NewWriter(f), &a.dumps}, 1<<20)
 	s := a.Config.Current()
 	a.dumps.progress.Reset()
-	if err := a.Node.Dump(w, fsm.File{Uncompressed: !s.RDBCompression, NoChecksum: !s.RDBChecksum, Progress: &a.dumps.progress}, nil, nil); err != nil {
-		return errors.Join(err, f.Close())
+	changes := counts{}
+	file := fsm.File{Uncompressed: !s.RDBCompression, NoChecksum: !s.RDBChecksum, Progress: &a.dumps.progress}
+	if err := a.Node.Dump(w, file, func(m node.Moment) { changes[m.Of] = m.Changes }, nil); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	if err := errors.Join(w.Flush(), f.Sync(), f.Close()); err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.keepFound(path); err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.Rename(aside, path); err != nil {
-		return err
+		return nil, err
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
-		return nil // the file is there
+		return changes, nil // the file is there
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return changes, errors.Join(dir.Sync(), dir.Close())
 }
 
 // saveFile is SAVE without Raft snapshots, once no other save runs.

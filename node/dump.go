@@ -24,20 +24,20 @@ var ErrIncomplete = errors.New("this node doesn't have all its data at the momen
 //
 // begin, if not nil, is called for each group at the moment whose state the file has, and all
 // with the last of them.
-func (n *Node) Dump(w io.Writer, file fsm.File, begin func(group uint32), all func()) error {
+func (n *Node) Dump(w io.Writer, file fsm.File, begin func(Moment), all func()) error {
 	groups, err := n.complete()
 	if err != nil {
 		return err
 	}
 	if n.opt.Cluster {
 		file.Node = n.id.Node
-		n.CatchUp()
+		catchUp(groups)
 	}
 	var parts []fsm.SnapshotPart
 	for i, g := range groups {
-		part, done, err := g.Export(file, func() {
+		part, done, err := g.Export(file, func(of *fsm.Stats, changes int64) {
 			if begin != nil {
-				begin(g.ID())
+				begin(Moment{Group: g.ID(), Of: of, Changes: changes})
 			}
 			if all != nil && i == len(groups)-1 {
 				all()
@@ -64,10 +64,17 @@ func (n *Node) Dump(w io.Writer, file fsm.File, begin func(group uint32), all fu
 	return fsm.WriteFile(store.Pace(w, groups...), file, parts)
 }
 
-// CatchUp waits until this node's replicas have what their leaders have, as far as these answer.
-func (n *Node) CatchUp() {
+// A Moment is the one whose state of a group a file has.
+type Moment struct {
+	Group   uint32
+	Of      *fsm.Stats // whose count Changes is (store.Group.Changes)
+	Changes int64
+}
+
+// catchUp waits until the replicas have what their leaders have, as far as these answer.
+func catchUp(groups []*store.Group) {
 	var wg sync.WaitGroup
-	for _, g := range n.Groups() {
+	for _, g := range groups {
 		// Ends within the limit; waited for below.
 		wg.Go(func() { g.CatchUp(time.Second) })
 	}

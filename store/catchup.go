@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
 
 // CatchUp waits, up to a limit, until this replica has what its leader has applied, and so
 // what was acknowledged before: for a file of what this node has. The leader isn't asked
@@ -28,11 +32,24 @@ func (g *Group) CatchUp(limit time.Duration) {
 	}
 }
 
-// lacks reports whether an entry is still to be applied. The library counts those that it
-// has handed over.
+// lacks reports whether something up to an index is still to be applied. The library counts
+// what it has handed over, and tells the state machine only of commands.
 func (g *Group) lacks(index uint64) bool {
 	g.mu.RLock()
 	applied := g.machine.Index()
 	g.mu.RUnlock()
-	return applied < index && (g.raft.AppliedIndex() < index || g.pendingEntries())
+	if applied >= index {
+		return false
+	}
+	if g.raft.AppliedIndex() < index || g.pendingEntries() {
+		return true
+	}
+	var l raft.Log
+	for i := applied + 1; i <= index; i++ {
+		// One that isn't there any more is in a snapshot that was installed.
+		if g.opt.Replica.Files.Log.GetLog(i, &l) == nil && l.Type == raft.LogCommand {
+			return true
+		}
+	}
+	return false
 }

@@ -52,9 +52,9 @@ var ErrNotAlone = errors.New("the group has several replicas")
 var errRebuilt = errors.New("the group is being rebuilt")
 
 // Export opens a snapshot of what this replica has applied for an RDB file for others, and
-// calls begin at its moment; file.Now is the group's to set. done must be called when it was
-// written or isn't wanted any more.
-func (g *Group) Export(file fsm.File, begin func()) (part fsm.SnapshotPart, done func(), err error) {
+// calls begin at its moment with what Changes would return; file.Now is the group's to set. done
+// must be called when it was written or isn't wanted any more.
+func (g *Group) Export(file fsm.File, begin func(of *fsm.Stats, changes int64)) (part fsm.SnapshotPart, done func(), err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.unusable != nil {
@@ -62,7 +62,7 @@ func (g *Group) Export(file fsm.File, begin func()) (part fsm.SnapshotPart, done
 	}
 	part, done = g.fileLocked(file)
 	part.Group, part.Term = g.ID(), g.Serving()
-	begin()
+	begin(g.changesLocked())
 	return part, done, nil
 }
 

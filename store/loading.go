@@ -109,6 +109,10 @@ func (g *Group) Complete() bool {
 func (g *Group) Changes() (of *fsm.Stats, n int64) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
+	return g.changesLocked()
+}
+
+func (g *Group) changesLocked() (of *fsm.Stats, n int64) {
 	if !g.pastLog {
 		return g.stats, 0
 	}

@@ -274,7 +274,7 @@ func TestRestoreDropsFirst(t *testing.T) {
 	if got, err := get(); !errors.Is(err, ErrLoading) || got != "" {
 		t.Errorf("GET: %q %v", got, err)
 	}
-	if _, _, err := g.Export(fsm.File{}, func() {}); err == nil {
+	if _, _, err := g.Export(fsm.File{}, func(*fsm.Stats, int64) {}); err == nil {
 		t.Error("there was a state to export")
 	}
 	if _, err := w.Write(next[20:]); err != nil {
