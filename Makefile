@@ -11,7 +11,7 @@ build: ## build bin/quorate
 	$(GO) build -o bin/quorate .
 
 test: vet build ## what CI runs: vet, formatting, all tests, the race detector on the concurrent packages
-	$(GO) test -timeout 15m ./...
+	$(GO) test -tags poison -timeout 15m ./... # freed memory is overwritten
 	$(GO) test -race -short -timeout 10m ./store/... ./node/... ./transport/... ./config/...
 
 vet: ## gofmt and go vet

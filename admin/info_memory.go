@@ -2,7 +2,6 @@ package admin
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/store"
@@ -62,8 +61,7 @@ func (f *memoryFigures) add(g *store.Group) {
 // tell of data; what the process takes besides, the log's cache and the garbage
 // that waits for its collector, is in used_memory_rss and in go_*.
 func infoMemory(a *Admin, s *transport.Session, f *fields) {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
+	m := a.allocator()
 	d := a.memory()
 	rss := residentBytes()
 	cfg := a.Config.Current()
@@ -80,9 +78,9 @@ func infoMemory(a *Admin, s *transport.Session, f *fields) {
 	f.add("used_memory_startup", d.startup)
 	f.add("used_memory_dataset", data)
 	f.add("used_memory_dataset_perc", percent(data, data))
-	f.add("allocator_allocated", m.HeapAlloc)
-	f.add("allocator_active", m.HeapInuse)
-	f.add("allocator_resident", m.HeapSys-m.HeapReleased)
+	f.add("allocator_allocated", m.allocated)
+	f.add("allocator_active", m.active)
+	f.add("allocator_resident", m.resident)
 	f.add("total_system_memory", totalMemory())
 	f.add("total_system_memory_human", human(totalMemory()))
 	// Interpreters come and go with the scripts that run: no memory is theirs.
@@ -102,9 +100,9 @@ func infoMemory(a *Admin, s *transport.Session, f *fields) {
 	f.add("maxmemory", cfg.MaxMemory)
 	f.add("maxmemory_human", human(uint64(cfg.MaxMemory)))
 	f.add("maxmemory_policy", cfg.MaxMemoryPolicy)
-	f.ratio("allocator_frag", m.HeapInuse, m.HeapAlloc)
-	f.ratio("allocator_rss", m.HeapSys-m.HeapReleased, m.HeapInuse)
-	f.ratio("rss_overhead", rss, m.HeapSys-m.HeapReleased)
+	f.ratio("allocator_frag", m.active, m.allocated)
+	f.ratio("allocator_rss", m.resident, m.active)
+	f.ratio("rss_overhead", rss, m.resident)
 	f.add("mem_fragmentation_ratio", ratio(rss, d.used))
 	f.add("mem_fragmentation_bytes", int64(rss)-int64(d.used))
 	f.add("mem_not_counted_for_evict", 0)
@@ -118,10 +116,10 @@ func infoMemory(a *Admin, s *transport.Session, f *fields) {
 	f.add("active_defrag_running", 0)
 	f.add("lazyfree_pending_objects", 0)
 	f.add("lazyfreed_objects", lazyFreed(a))
-	f.add("go_heap_alloc", m.HeapAlloc)
-	f.add("go_heap_sys", m.HeapSys)
-	f.add("go_gc_runs", m.NumGC)
-	f.add("go_gc_pause_total_us", m.PauseTotalNs/1000)
+	f.add("go_heap_alloc", m.heap.HeapAlloc)
+	f.add("go_heap_sys", m.heap.HeapSys)
+	f.add("go_gc_runs", m.heap.NumGC)
+	f.add("go_gc_pause_total_us", m.heap.PauseTotalNs/1000)
 }
 
 // ratio adds how large a is in relation to b, and by how many bytes it is larger.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/slab"
 	"github.com/quorate/quorate/transport"
 )
 
@@ -22,8 +23,8 @@ func (a *Admin) memoryCommand() *transport.Command {
 	return &transport.Command{
 		Spec: command.Spec{Name: "MEMORY", Arity: -2, Group: "server", Since: "4.0.0"},
 		Sub: []*transport.Command{
-			sub("DOCTOR", "O(1)", "Reports on the memory in use.", special, memoryDoctor),
-			sub("MALLOC-STATS", "O(1)", "Returns the figures of the allocator.", special, memoryMallocStats),
+			sub("DOCTOR", "O(1)", "Reports on the memory in use.", special, a.memoryDoctor),
+			sub("MALLOC-STATS", "O(1)", "Returns the figures of the allocator.", special, a.memoryMallocStats),
 			sub("PURGE", "O(N), N: memory in use", "Gives free memory back to the system.",
 				[]string{"request_policy:all_shards", "response_policy:all_succeeded"}, memoryPurge),
 			sub("STATS", "O(1)", "Returns what memory is in use for.", special, a.memoryStats),
@@ -31,22 +32,42 @@ func (a *Admin) memoryCommand() *transport.Command {
 	}
 }
 
+// allocatorFigures are what memory the process has for objects, on Go's heap and in slabs.
+type allocatorFigures struct {
+	heap runtime.MemStats
+
+	allocated uint64 // bytes in use
+	active    uint64 // and of the pages that they are in
+	resident  uint64 // and with those that are free
+}
+
+// allocator returns them.
+func (a *Admin) allocator() (f allocatorFigures) {
+	runtime.ReadMemStats(&f.heap)
+	held := uint64(slab.Held())
+	f.allocated, f.active, f.resident = f.heap.HeapAlloc, f.heap.HeapInuse+held, f.heap.HeapSys-f.heap.HeapReleased+held
+	for _, g := range a.Node.Groups() {
+		g.View(func(m *fsm.Machine) { f.allocated += uint64(m.Keyspace().InSlabs()) })
+	}
+	return f
+}
+
 func memoryPurge(s *transport.Session, _ [][]byte) {
 	debug.FreeOSMemory()
 	s.OK()
 }
 
-func memoryMallocStats(s *transport.Session, _ [][]byte) {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	s.Verbatim("txt", fmt.Sprintf("Go %s: %d bytes in %d objects, %d allocated and %d freed in all; %d from the system, %d of them idle, %d given back; %d collections\n",
-		runtime.Version(), m.HeapAlloc, m.HeapObjects, m.Mallocs, m.Frees, m.HeapSys, m.HeapIdle, m.HeapReleased, m.NumGC))
+func (a *Admin) memoryMallocStats(s *transport.Session, _ [][]byte) {
+	f := a.allocator()
+	m := &f.heap
+	s.Verbatim("txt", fmt.Sprintf("Go %s: %d bytes in %d objects, %d allocated and %d freed in all; %d from the system, %d of them idle, %d given back; %d collections\n"+
+		"Slabs: %d bytes of keys and strings, %d from the system\n",
+		runtime.Version(), m.HeapAlloc, m.HeapObjects, m.Mallocs, m.Frees, m.HeapSys, m.HeapIdle, m.HeapReleased, m.NumGC,
+		f.allocated-m.HeapAlloc, slab.Held()))
 }
 
-func memoryDoctor(s *transport.Session, _ [][]byte) {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	used, rss, all := m.HeapAlloc, residentBytes(), totalMemory()
+func (a *Admin) memoryDoctor(s *transport.Session, _ [][]byte) {
+	used, rss, all := a.allocator().allocated, residentBytes(), totalMemory()
 	text := fmt.Sprintf("%s are in use, %s resident, of %s that the machine has.", human(used), human(rss), human(all))
 	switch {
 	case all > 0 && rss > all/10*8:
@@ -62,9 +83,8 @@ func memoryDoctor(s *transport.Session, _ [][]byte) {
 // memoryStats implements MEMORY STATS with the fields that mean something here;
 // those of Redis's allocator and replication are 0.
 func (a *Admin) memoryStats(s *transport.Session, _ [][]byte) {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	used, rss := m.HeapAlloc, residentBytes()
+	f := a.allocator()
+	used, rss := f.allocated, residentBytes()
 	peak := max(peakBytes.Load(), used)
 	peakBytes.Store(peak)
 	keys, dbs := int64(0), map[int]int64{}
@@ -110,10 +130,10 @@ func (a *Admin) memoryStats(s *transport.Session, _ [][]byte) {
 	fields = append(fields,
 		integer("overhead.total", overhead), integer("keys.count", uint64(keys)), integer("keys.bytes-per-key", (used-overhead)/uint64(max(keys, 1))),
 		integer("dataset.bytes", used-overhead), double("dataset.percentage", ratio((used-overhead)*100, used)), double("peak.percentage", ratio(used*100, peak)),
-		integer("allocator.allocated", used), integer("allocator.active", m.HeapInuse), integer("allocator.resident", m.HeapSys-m.HeapReleased),
-		double("allocator-fragmentation.ratio", ratio(m.HeapInuse, used)), integer("allocator-fragmentation.bytes", m.HeapInuse-min(used, m.HeapInuse)),
-		double("allocator-rss.ratio", ratio(m.HeapSys-m.HeapReleased, m.HeapInuse)), integer("allocator-rss.bytes", m.HeapIdle-m.HeapReleased),
-		double("rss-overhead.ratio", ratio(rss, m.HeapSys-m.HeapReleased)), integer("rss-overhead.bytes", rss-min(rss, m.HeapSys-m.HeapReleased)),
+		integer("allocator.allocated", used), integer("allocator.active", f.active), integer("allocator.resident", f.resident),
+		double("allocator-fragmentation.ratio", ratio(f.active, used)), integer("allocator-fragmentation.bytes", f.active-min(used, f.active)),
+		double("allocator-rss.ratio", ratio(f.resident, f.active)), integer("allocator-rss.bytes", f.resident-min(f.active, f.resident)),
+		double("rss-overhead.ratio", ratio(rss, f.resident)), integer("rss-overhead.bytes", rss-min(rss, f.resident)),
 		double("fragmentation", ratio(rss, used)), integer("fragmentation.bytes", rss-min(rss, used)))
 	s.Map(len(fields))
 	for _, f := range fields {

@@ -243,7 +243,7 @@ func (c *WriteCall) putString(key, b []byte, keepTTL bool) {
 	slot := c.slotOf(key)
 	e := c.visit(c.DB, slot, key)
 	if e == nil {
-		c.m.ks.Add(c.DB, slot, key, keyspace.NewString(b))
+		c.m.ks.AddString(c.DB, slot, key, b)
 		c.notify('n', "new", key)
 		return
 	}

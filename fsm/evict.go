@@ -3,6 +3,7 @@ package fsm
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/quorate/quorate/command"
 	"github.com/quorate/quorate/fsm/keyspace"
@@ -160,7 +161,7 @@ func (v *Evictor) next(m *Machine, l *MemoryLimit, now int64, chosen map[*keyspa
 	at := seenAt(now, l)
 	for range max(l.Samples, 1) {
 		if db, k := v.draw(m, l, chosen); k != nil {
-			v.add(candidate{db, k.Key(), l.score(k, at, now)})
+			v.add(candidate{db, strings.Clone(k.Key()), l.score(k, at, now)})
 		}
 	}
 	for len(v.pool) > 0 {

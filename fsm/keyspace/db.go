@@ -3,6 +3,7 @@ package keyspace
 import (
 	"math/bits"
 
+	"github.com/quorate/quorate/slab"
 	"github.com/quorate/quorate/slots/hashslot"
 )
 
@@ -14,12 +15,6 @@ type Entry struct {
 	at int64 // expiry, Unix ms; 0: none
 }
 
-// newEntry returns an entry that is not in DB.used yet.
-func newEntry(key []byte, v Value, access uint32) Entry {
-	v.access = access&accessMask | openBit
-	return Entry{Name: NewName(key), Value: v}
-}
-
 // SetValue gives the key another value.
 func (e *Entry) SetValue(v Value) { e.become(v) }
 
@@ -29,6 +24,7 @@ func (e *Entry) ExpireAt() int64 { return e.at }
 // DB is one numbered database: a dictionary per hash slot.
 type DB struct {
 	slots   []Dense[Entry] // nil while the database was never written
+	mem     *slab.Arena    // of its keys and short strings
 	keys    int
 	expires int
 	expect  int     // keys that a loader expects in a slot; 0: it doesn't know

@@ -3,6 +3,9 @@ package keyspace
 import (
 	"math"
 	"slices"
+	"unsafe"
+
+	"github.com/quorate/quorate/slab"
 )
 
 // Keyspace is all the data of one group: its databases and the index of
@@ -11,11 +14,14 @@ type Keyspace struct {
 	Limits Limits
 	Fresh  uint32 // what is known about the accesses to a key that is new
 
-	dbs    []*DB
-	due    expires
-	hooks  []*beforeWrite
-	opened []opened
-	moves  uint64 // counts what may move entries in memory
+	dbs       []*DB
+	due       expires
+	hooks     []*beforeWrite
+	opened    []opened
+	freed     []freed       // in the order in which it was
+	flushed   []*slab.Arena // of databases that are gone
+	justFreed int           // since Settle
+	moves     uint64        // counts what may move entries in memory
 }
 
 // beforeWrite is a hook. It is compared by address.
@@ -36,7 +42,7 @@ func New(databases int, limits Limits) *Keyspace {
 	ks := &Keyspace{Limits: limits}
 	ks.due.ks = ks
 	for range databases {
-		ks.dbs = append(ks.dbs, &DB{})
+		ks.dbs = append(ks.dbs, &DB{mem: slab.NewArena()})
 	}
 	return ks
 }
@@ -68,7 +74,7 @@ func (ks *Keyspace) touch(db int, slot uint16, w Written) {
 	}
 }
 
-// Set gives key a value, which the keyspace takes over. A key that exists
+// Set gives key a value, which the keyspace takes over; nobody must go on using it. A key that exists
 // keeps its expiry if keepTTL is set and loses it otherwise. Settle must follow.
 func (ks *Keyspace) Set(db int, slot uint16, key []byte, v Value, keepTTL bool) {
 	e := ks.dbs[db].Find(slot, key)
@@ -94,17 +100,31 @@ func (ks *Keyspace) Expect(db, keys, slots int) {
 
 // Add is Set for a key that doesn't exist.
 func (ks *Keyspace) Add(db int, slot uint16, key []byte, v Value) {
+	d, e := ks.add(db, slot, key)
+	e.SetValue(v)
+	e.access |= openBit
+	ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.Key(), nil})
+}
+
+// AddString is Add of what NewString(b) returns. It needs no Settle, but may have one.
+func (ks *Keyspace) AddString(db int, slot uint16, key, b []byte) {
+	d, e := ks.add(db, slot, key)
+	ks.setString(d, e, b)
+	d.used += int64(e.MemUsage())
+}
+
+// add adds a key with the empty string.
+func (ks *Keyspace) add(db int, slot uint16, key []byte) (*DB, *Entry) {
 	ks.touch(db, slot, Written{})
 	d := ks.dbs[db]
 	d.init()
 	if d.expect > 0 {
 		d.slots[slot].prepare(d.expect)
 	}
-	i := d.slots[slot].Add(newEntry(key, v, ks.Fresh))
+	i := d.slots[slot].Add(Entry{Name: d.newName(key), Value: Value{access: ks.Fresh & accessMask}})
 	d.count(slot, 1)
 	ks.moves++
-	e := d.slots[slot].At(i)
-	ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.Key()})
+	return d, d.slots[slot].At(i)
 }
 
 // Replace does what Delete and Add would do to a key that exists, the order of
@@ -139,7 +159,12 @@ func (ks *Keyspace) Delete(db int, slot uint16, key []byte) bool {
 		return false
 	}
 	ks.touch(db, slot, Written{Entry: dict.At(i), Last: dict.At(dict.Len() - 1)})
-	d.forget(dict.At(i))
+	e := dict.At(i)
+	d.forget(e)
+	if e.access&openBit == 0 { // else Settle does
+		ks.free(d, e.piece())
+	}
+	ks.free(d, unsafe.Pointer(e.Name.p))
 	ks.moves++
 	ks.persist(d, dict.At(i))
 	if from := dict.Delete(i); from != i {
@@ -219,11 +244,12 @@ func (ks *Keyspace) ExpirySum(db int) (sum float64) {
 	return sum
 }
 
-// Flush empties a database. The old content is returned and no longer belongs
-// to the keyspace, so that a snapshot can go on reading it.
+// Flush empties a database. The old content is returned: it no longer belongs
+// to the keyspace, but can be read until Settle, and while somebody has a hook.
 func (ks *Keyspace) Flush(db int) *DB {
 	old := ks.dbs[db]
-	ks.dbs[db] = &DB{}
+	ks.dbs[db] = &DB{mem: slab.NewArena()}
+	ks.flushed = append(ks.flushed, old.mem)
 	if old.expires > 0 {
 		kept := slices.DeleteFunc(ks.due.heap, func(d due) bool { return int(d.db) == db })
 		ks.due.heap = nil

@@ -3,6 +3,8 @@ package keyspace
 import (
 	"slices"
 	"unsafe"
+
+	"github.com/quorate/quorate/slab"
 )
 
 // SlotView is what a hash slot of a database was like at a moment: its entries in their
@@ -10,7 +12,8 @@ import (
 // is about to.
 type SlotView struct {
 	denseView[Entry]
-	moved bool // entries have changed places
+	mem   *slab.Arena // that the entries' strings are in: it lives as long as somebody has it
+	moved bool        // entries have changed places
 }
 
 // slotChunk is how many entries are copied at once. An entry is 48 bytes with two
@@ -20,7 +23,7 @@ const slotChunk = 16
 // ViewSlot returns a view of a slot and the bytes that it takes.
 func (db *DB) ViewSlot(slot uint16) (v *SlotView, bytes int) {
 	d := db.Slot(slot)
-	v = &SlotView{denseView: denseView[Entry]{of: d, n: len(d.items), size: slotChunk}}
+	v = &SlotView{denseView: denseView[Entry]{of: d, n: len(d.items), size: slotChunk}, mem: db.mem}
 	v.chunks = make([][]Entry, (v.n+slotChunk-1)/slotChunk)
 	return v, int(unsafe.Sizeof(*v)) + len(v.chunks)*int(unsafe.Sizeof(v.chunks[0]))
 }

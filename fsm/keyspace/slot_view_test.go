@@ -3,7 +3,6 @@ package keyspace
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -119,8 +118,13 @@ func TestSlotView(t *testing.T) {
 		for i := range v.Len() {
 			got = append(got, picture(v.At(i)))
 		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("the view differs:\n%q\n%q", got, want)
+		for i := range want {
+			if i >= len(got) || got[i] != want[i] {
+				t.Fatalf("the view has %d entries, want %d; the first that differs is %d:\n%.200q\n%.200q", len(got), len(want), i, got[min(i, len(got)-1)], want[i])
+			}
+		}
+		if len(got) != len(want) {
+			t.Fatalf("the view has %d entries, want %d", len(got), len(want))
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package keyspace
 
-import "math/bits"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // The memory that keys and values take is estimated, not measured: the number
 // is a function of the state alone, so replicas agree on it whatever their
@@ -63,6 +66,7 @@ type opened struct {
 	moves uint64 // Keyspace.moves when entry was right
 	entry *Entry
 	key   string
+	piece unsafe.Pointer // of the value that it had, or nil
 }
 
 // Modify announces that the entry of a key is about to be changed in place, or its value
@@ -78,12 +82,13 @@ func (ks *Keyspace) Modify(db int, slot uint16, e *Entry) {
 func (ks *Keyspace) Overwrite(db int, slot uint16, e *Entry, b []byte) {
 	ks.touch(db, slot, Written{Value: e})
 	if e.access&openBit != 0 {
-		e.SetString(b)
+		e.become(NewString(b))
 		return
 	}
+	d := ks.dbs[db]
 	before := e.MemUsage()
-	e.SetString(b)
-	ks.dbs[db].used += int64(e.MemUsage() - before)
+	ks.setString(d, e, b)
+	d.used += int64(e.MemUsage() - before)
 }
 
 // open takes an entry out of the sum until Settle.
@@ -91,26 +96,37 @@ func (ks *Keyspace) open(d *DB, slot uint16, e *Entry) {
 	if e.access&openBit == 0 {
 		d.used -= int64(e.MemUsage())
 		e.access |= openBit
-		ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.Key()})
+		ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.Key(), e.piece()})
 	}
 }
 
 // Settle counts what was set or modified since the last call. Everything that
 // changes the keyspace calls it at its end, before anybody asks for Used.
 func (ks *Keyspace) Settle() {
-	if len(ks.opened) == 0 {
-		return
+	if len(ks.opened) > 0 {
+		ks.settle()
 	}
+	if len(ks.freed)+len(ks.flushed) > 0 {
+		ks.release()
+	}
+}
+
+func (ks *Keyspace) settle() {
 	for i := range ks.opened {
 		o := &ks.opened[i]
 		e := o.entry
 		if o.moves != ks.moves {
 			e = o.db.Find(o.slot, keyBytes(o.key)) // it may lie elsewhere, or be gone
 		}
-		if e != nil && e.access&openBit != 0 {
-			e.access &^= openBit
-			o.db.used += int64(e.MemUsage())
+		if e == nil || e.access&openBit == 0 {
+			if o.piece != nil {
+				ks.free(o.db, o.piece)
+			}
+			continue
 		}
+		e.access &^= openBit
+		ks.bring(o.db, e, o.piece)
+		o.db.used += int64(e.MemUsage())
 	}
 	if cap(ks.opened) > keepOpened {
 		ks.opened = nil

@@ -66,33 +66,35 @@ func NewString(b []byte) Value {
 	return NewText(b)
 }
 
-// SetString makes v what NewString(b) returns. A string that would take as much
-// memory as the one that is there is written over it.
-func (v *Value) SetString(b []byte) {
+// overwrite makes v what NewString(b) returns, where b is, if that takes as much memory
+// as the string that is there, or reports false.
+func (v *Value) overwrite(b []byte) bool {
 	held := int(v.n >> 32)
 	if v.kind != KindString || v.enc == encInt || len(b) > held || allocated(len(b)) != allocated(held) {
-		v.become(NewString(b))
-		return
+		return false
 	}
-	if n, ok := ParseInt(b); ok {
-		v.become(NewInt(n))
-		return
+	if _, ok := ParseInt(b); ok {
+		return false
 	}
 	n := copy(unsafe.Slice((*byte)(v.p), held), b)
-	v.n, v.enc = uint64(n)|uint64(held)<<32, encRaw
-	if n <= embstrMax {
-		v.enc = encEmbstr
-	}
+	v.n, v.enc = uint64(n)|uint64(held)<<32, textEncoding(n)
+	return true
 }
 
 // NewText returns a string value holding a copy of b, never as an integer: what
 // INCRBYFLOAT leaves behind.
 func NewText(b []byte) Value {
 	v := NewRawString(b)
-	if len(b) <= embstrMax {
-		v.enc = encEmbstr
-	}
+	v.enc = textEncoding(len(b))
 	return v
+}
+
+// textEncoding returns the encoding of a string of n bytes that is no integer.
+func textEncoding(n int) stringEncoding {
+	if n <= embstrMax {
+		return encEmbstr
+	}
+	return encRaw
 }
 
 // NewRawString returns a string value holding a copy of b, never as an integer:

@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"fsm/listpack", "fsm/crc64", "slots/hashslot"},
 	{"security", "aof"},
 	{"command", "config", "metrics", "resp"},
-	{"glob", "gradual", "nonblock"},
+	{"glob", "gradual", "nonblock", "slab"},
 }
 
 // anywhere are directories whose packages nobody imports and which may import
