@@ -5,9 +5,11 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/quorate/quorate/slab"
 )
 
-// The collector lets garbage grow to the size of the data before it runs, which
+// The collector lets garbage grow to the size of the live heap before it runs, which
 // is what makes it cheap under load, and the runtime keeps that room long after
 // the load has ended. So once little is allocated any more, the room goes back to
 // the system: a full collection, and pages that have to be faulted in again
@@ -59,7 +61,7 @@ func easeLoading(l loader, stop <-chan struct{}) {
 	}
 	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(samples)
-	debug.SetGCPercent(collectAt(samples[0].Value.Uint64()))
+	debug.SetGCPercent(collectAt(samples[0].Value.Uint64(), uint64(slab.Held())))
 }
 
 // tuned reports whether it is up to this process when it collects garbage.
@@ -81,7 +83,7 @@ func returnMemory(l loader, stop <-chan struct{}) {
 		case <-t.C:
 		}
 		metrics.Read(samples)
-		if p := collectAt(samples[1].Value.Uint64()); tune && (p > percent+percent/8 || p < percent-percent/8) {
+		if p := collectAt(samples[1].Value.Uint64(), uint64(slab.Held())); tune && (p > percent+percent/8 || p < percent-percent/8) {
 			debug.SetGCPercent(p)
 			percent = p
 		}
@@ -93,13 +95,16 @@ func returnMemory(l loader, stop <-chan struct{}) {
 
 // minGarbage is how much garbage may gather before it is collected, however little
 // data there is: with 20 MB of it a collection each 20 MB of entries that pass through took 7% of
-// a busy node's CPU time. Where there is more data than that Go's own rule holds: as
-// much garbage as data.
+// a busy node's CPU time. Where there is more data than that Go's own rule holds, as
+// much garbage as live data on the heap, or half as much as all data if that is more: most of it
+// lies in slabs.
 const minGarbage = 128 << 20
 
-// collectAt returns the percentage for debug.SetGCPercent with so much live data.
-func collectAt(live uint64) int {
-	return int(min(max(100, 100*minGarbage/max(live, 1)), 2000))
+// collectAt returns the percentage for debug.SetGCPercent with so much live data on the
+// heap and so much in slabs.
+func collectAt(live, slabs uint64) int {
+	garbage := max(minGarbage, live, (live+slabs)/2)
+	return int(min(100*garbage/max(live, 1), 2000))
 }
 
 // heapWatch decides when room goes back.

@@ -36,9 +36,15 @@ func TestHeapWatch(t *testing.T) {
 }
 
 func TestCollectAt(t *testing.T) {
-	for live, want := range map[uint64]int{0: 2000, 1 << 20: 2000, 64 << 20: 200, 100 << 20: 128, 128 << 20: 100, 10 << 30: 100} {
-		if got := collectAt(live); got != want {
-			t.Errorf("%d bytes: %d, want %d", live, got, want)
+	for _, c := range []struct {
+		live, slabs uint64
+		want        int
+	}{
+		{0, 0, 2000}, {1 << 20, 0, 2000}, {64 << 20, 0, 200}, {100 << 20, 0, 128}, {128 << 20, 0, 100}, {10 << 30, 0, 100},
+		{100 << 20, 100 << 20, 128}, {1 << 30, 1 << 30, 100}, {1 << 30, 3 << 30, 200}, {1 << 20, 1 << 30, 2000},
+	} {
+		if got := collectAt(c.live, c.slabs); got != c.want {
+			t.Errorf("%d bytes, %d in slabs: %d, want %d", c.live, c.slabs, got, c.want)
 		}
 	}
 }
