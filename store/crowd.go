@@ -12,12 +12,12 @@ type crowding struct {
 	mu      sync.Mutex
 	at      time.Time
 	sample  []metrics.Sample
-	counts  []uint64 // of the histogram at the last look
-	crowded bool
+	counts  []uint64      // of the histogram at the last look
+	average time.Duration // how long a goroutine waited between the last two
 }
 
 const (
-	// crowdedEvery is the time between two looks.
+	// crowdedEvery is the time between two looks of those who ask all the time.
 	crowdedEvery = 100 * time.Millisecond
 	// crowdedWait is how long a goroutine that is ready to run waits on average where there
 	// is too much to do: on an idle machine it is some microseconds.
@@ -28,14 +28,17 @@ const (
 var processors crowding
 
 // short reports whether there was too much to do of late.
-func (c *crowding) short() bool {
+func (c *crowding) short() bool { return c.lately(crowdedEvery) > crowdedWait }
+
+// lately returns how long a goroutine waited on average of late; every is the time between two looks.
+func (c *crowding) lately(every time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.at) > crowdedEvery {
+	if now := time.Now(); now.Sub(c.at) > every {
 		c.at = now
-		c.crowded = c.wait() > crowdedWait.Seconds()
+		c.average = time.Duration(c.wait() * float64(time.Second))
 	}
-	return c.crowded
+	return c.average
 }
 
 // wait returns how many seconds a goroutine has waited on average since the last call.
