@@ -215,26 +215,29 @@ func (c *WriteCall) take(key []byte, kind keyspace.Kind) (*keyspace.Entry, bool)
 	return e, true
 }
 
-// put sets key to v, which the keyspace takes over, and removes its expiry.
-func (c *WriteCall) put(key []byte, v keyspace.Value) { c.store(c.DB, key, v, false) }
+// put sets key to v, which the keyspace takes over, removes its expiry, and returns its entry.
+func (c *WriteCall) put(key []byte, v keyspace.Value) *keyspace.Entry {
+	return c.store(c.DB, key, v, false)
+}
 
 // putKeepTTL sets key to v and leaves its expiry alone.
 func (c *WriteCall) putKeepTTL(key []byte, v keyspace.Value) { c.store(c.DB, key, v, true) }
 
 // store sets key of a database to v. It announces a key that wasn't there as
 // "new", which Redis does before the event of the command.
-func (c *WriteCall) store(db int, key []byte, v keyspace.Value, keepTTL bool) {
+func (c *WriteCall) store(db int, key []byte, v keyspace.Value, keepTTL bool) *keyspace.Entry {
 	slot := c.slotOf(key)
 	e := c.modifyIn(db, slot, key)
 	if e == nil {
-		c.m.ks.Add(db, slot, key, v)
+		e = c.m.ks.Add(db, slot, key, v)
 		c.m.notify('n', "new", db, key)
-		return
+		return e
 	}
 	e.SetValue(v)
 	if !keepTTL {
 		c.m.ks.Unexpire(db, e)
 	}
+	return e
 }
 
 // putString sets key to the string b, of which a copy is made, as put and

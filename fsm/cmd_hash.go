@@ -152,9 +152,7 @@ func (c *WriteCall) growHash(key []byte) (*keyspace.Hash, bool) {
 	if e != nil {
 		return e.Hash(), true
 	}
-	h := &keyspace.Hash{}
-	c.put(key, keyspace.NewHashValue(h))
-	return h, true
+	return c.put(key, keyspace.NewHashValue(&keyspace.Hash{})).Hash(), true
 }
 
 // hset implements HSET key field value [field value ...]. Reply: the number of

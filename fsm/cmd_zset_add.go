@@ -77,7 +77,7 @@ func (c *WriteCall) setScores(o zaddOptions) {
 	if z == nil && !o.xx {
 		z = new(keyspace.ZSet)
 		z.Reserve(pairs, c.Limits())
-		c.put(key, keyspace.NewZSetValue(z)) // any option but XX adds at least one member
+		z = c.put(key, keyspace.NewZSetValue(z)).ZSet() // any option but XX adds at least one member
 	}
 	var done [zaddOutcomes]int64
 	var score float64

@@ -137,7 +137,8 @@ func (c *ReadCall) zcombination(name string, i int, op zoperation, form zform, f
 		switch {
 		case e == nil:
 		case e.Kind() == keyspace.KindZSet:
-			in.zset = e.ZSet()
+			zset := *e.ZSet() // to look for another key may move the entry
+			in.zset = &zset
 		case e.Kind() == keyspace.KindSet:
 			in.set = e.Set()
 		default:

@@ -324,10 +324,10 @@ func (h *Hash) Scan(cursor uint64, count int, fn func(field, value []byte)) uint
 // MemUsage estimates the bytes of memory the hash takes. It depends on the
 // contents and the encoding only, not on how they came to be.
 func (h *Hash) MemUsage() int {
-	const self = 16
 	if h.big() == nil {
-		return self + len(h.lp())
+		return allocated(len(h.lp()))
 	}
+	const self = 16
 	return self + h.big().bytes + h.big().Len()*hashEntryCost
 }
 

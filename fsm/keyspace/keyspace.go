@@ -98,12 +98,13 @@ func (ks *Keyspace) Expect(db, keys, slots int) {
 	ks.dbs[db].expect = int(mean + math.Sqrt(mean))
 }
 
-// Add is Set for a key that doesn't exist.
-func (ks *Keyspace) Add(db int, slot uint16, key []byte, v Value) {
+// Add is Set for a key that doesn't exist, and returns its entry.
+func (ks *Keyspace) Add(db int, slot uint16, key []byte, v Value) *Entry {
 	d, e := ks.add(db, slot, key)
 	e.SetValue(v)
 	e.access |= openBit
 	ks.opened = append(ks.opened, opened{d, slot, ks.moves, e, e.Key(), nil})
+	return e
 }
 
 // AddString is Add of what NewString(b) returns. It needs no Settle, but may have one.

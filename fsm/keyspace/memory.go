@@ -6,7 +6,7 @@ import (
 	"github.com/quorate/quorate/slab"
 )
 
-// Keys, and strings up to slab.Max bytes, lie in memory of their database, out of the
+// Keys, and strings and listpacks of hashes and sorted sets up to slab.Max bytes, lie in memory of their database, out of the
 // collector's sight (docs/decisions/0031-strings-off-the-heap.md). Values come from the heap, and
 // Settle brings those of the entries that were open there; until then commands do with a value what
 // they like. What is freed stays as it is until Settle, so that nothing that a command has
@@ -81,10 +81,22 @@ func (d *DB) newName(key []byte) Name {
 
 // piece returns the piece that a value is in, or nil.
 func (v *Value) piece() unsafe.Pointer {
-	if v.kind == KindString && v.enc != encInt && slab.Contains(v.p) {
+	if slab.Contains(v.p) {
 		return v.p
 	}
 	return nil
+}
+
+// isBytes reports whether a value is nothing but bytes: a string, or a hash or sorted set that
+// is a listpack.
+func (v *Value) isBytes() bool {
+	switch v.kind {
+	case KindString:
+		return v.enc != encInt
+	case KindHash, KindZSet:
+		return v.cap != 0
+	}
+	return false
 }
 
 // bring moves the value of an entry, which was the piece old before, into the database's
@@ -96,20 +108,20 @@ func (ks *Keyspace) bring(d *DB, e *Entry, old unsafe.Pointer) {
 	if old != nil {
 		ks.free(d, old)
 	}
-	if e.kind != KindString || e.enc == encInt {
+	if !e.isBytes() {
 		return
 	}
-	if p := d.mem.Alloc(e.StrLen()); p != nil {
+	if p := d.mem.Alloc(int(e.len)); p != nil {
 		e.moveTo(p, e.bytes())
 	} else if e.piece() != nil { // of another entry
 		e.become(e.Clone())
 	}
 }
 
-// moveTo makes a copy of b in a piece that has room for it the content of a string.
+// moveTo makes a copy of b in a piece that has room for it the content.
 func (v *Value) moveTo(p unsafe.Pointer, b []byte) {
 	n := copy(unsafe.Slice((*byte)(p), len(b)), b)
-	v.p, v.n = p, uint64(n)|uint64(slab.Round(n))<<32
+	v.body = body{p, uint32(n), uint32(slab.Round(n))}
 }
 
 // setString makes what NewString(b) returns the value of an entry that isn't open.

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/quorate/quorate/fsm/listpack"
 	"github.com/quorate/quorate/slab"
 )
 
@@ -34,15 +35,13 @@ func pieces(t *testing.T, d *DB) (in map[unsafe.Pointer]bool, size int64) {
 		for i := range d.slots[slot].items {
 			e := &d.slots[slot].items[i]
 			add(unsafe.Pointer(e.Name.p), int(e.Name.n))
-			if e.kind == KindString && e.enc != encInt {
-				add(e.Value.p, e.capacity())
+			if e.isBytes() {
+				add(e.Value.p, int(e.cap))
 			}
 		}
 	}
 	return in, size
 }
-
-func (v *Value) capacity() int { return int(v.n >> 32) }
 
 // TestStringsInSlabs: whatever is done with strings, they are what a model says, no two share
 // memory, none that is short is on the heap after Settle, and what isn't used any more is
@@ -75,6 +74,11 @@ func TestStringsInSlabs(t *testing.T) {
 				e := d.Find(slotOfTest(key), []byte(key))
 				if e == nil || e.Kind() == KindString && string(e.Str(make([]byte, 20))) != want {
 					t.Fatalf("database %d: %q isn't %.60q", db, key, want)
+				}
+				if e.Kind() == KindHash {
+					if got, ok := e.Hash().Get([]byte("f"), new(listpack.Scratch)); !ok || string(got) != want {
+						t.Fatalf("database %d: the field of %q is %.60q, not %.60q", db, key, got, want)
+					}
 				}
 			}
 			_, n := pieces(t, d)
@@ -112,25 +116,15 @@ func TestStringsInSlabs(t *testing.T) {
 				ks.Set(db, slot, []byte(key), NewText(b), false)
 				model[key] = string(b)
 			case n < 23:
-				ks.Set(db, slot, []byte(key), NewHashValue(&Hash{}), false)
-				model[key] = "a hash"
+				h := &Hash{}
+				h.Set([]byte("f"), b, &lim)
+				ks.Set(db, slot, []byte(key), NewHashValue(h), false)
+				model[key] = string(b)
 			case n < 35:
 				ks.Delete(db, slot, []byte(key))
 				delete(model, key)
-			case e == nil || e.Kind() != KindString:
-			case n < 40:
-				ks.Modify(db, slot, e)
-				e.Append(b)
-				model[key] += string(b)
-			case n < 44:
-				ks.Modify(db, slot, e)
-				at := r.IntN(200)
-				e.SetRange(at, []byte("range"))
-				old := []byte(model[key])
-				old = append(old, make([]byte, max(0, at+5-len(old)))...)
-				copy(old[at:], "range")
-				model[key] = string(old)
-			case n < 50: // as RENAME and MOVE do
+			case e == nil:
+			case n < 50 && n >= 44: // as RENAME and MOVE do
 				to, toKey := r.IntN(3), fmt.Sprintf("k%d", r.IntN(150))
 				if to == db && toKey == key {
 					continue
@@ -145,6 +139,25 @@ func TestStringsInSlabs(t *testing.T) {
 				ks.Delete(db, slot, []byte(key))
 				delete(model, key)
 				models[to][toKey] = was
+			case e.Kind() == KindHash:
+				ks.Modify(db, slot, e)
+				h := e.Hash()
+				h.Set(fmt.Append(nil, r.IntN(20)), b[:min(len(b), r.IntN(100))], &lim)
+				h.Set([]byte("f"), b, &lim)
+				h.Delete(fmt.Append(nil, r.IntN(20)))
+				model[key] = string(b)
+			case n < 40:
+				ks.Modify(db, slot, e)
+				e.Append(b)
+				model[key] += string(b)
+			case n < 44:
+				ks.Modify(db, slot, e)
+				at := r.IntN(200)
+				e.SetRange(at, []byte("range"))
+				old := []byte(model[key])
+				old = append(old, make([]byte, max(0, at+5-len(old)))...)
+				copy(old[at:], "range")
+				model[key] = string(old)
 			case n < 52:
 				ks.Modify(db, slot, e)
 				ks.Replace(db, slot, e, NewString(b))
@@ -296,7 +309,7 @@ func TestOverwrite(t *testing.T) {
 		if string(e.Str(make([]byte, 20))) != string(text) || e.Encoding() != want.Encoding() || e.StrLen() != len(text) {
 			t.Fatalf("%q became %q, %s", text, e.Str(make([]byte, 20)), e.Encoding())
 		}
-		if held := e.capacity(); e.enc != encInt && allocated(held) != allocated(len(text)) {
+		if held := int(e.cap); e.enc != encInt && allocated(held) != allocated(len(text)) {
 			t.Fatalf("%d bytes are held in %d", len(text), held)
 		}
 	}

@@ -6,19 +6,22 @@ import (
 )
 
 // NewListValue returns a value that is l, which it takes over.
-func NewListValue(l *List) Value { return Value{p: unsafe.Pointer(l), kind: KindList} }
+func NewListValue(l *List) Value { return Value{body: body{p: unsafe.Pointer(l)}, kind: KindList} }
 
 // NewSetValue returns a value that is s, which it takes over.
-func NewSetValue(s *Set) Value { return Value{p: unsafe.Pointer(s), kind: KindSet} }
+func NewSetValue(s *Set) Value { return Value{body: body{p: unsafe.Pointer(s)}, kind: KindSet} }
 
-// NewZSetValue returns a value that is z, which it takes over.
-func NewZSetValue(z *ZSet) Value { return Value{p: unsafe.Pointer(z), kind: KindZSet} }
+// NewZSetValue returns a value that is z as it is now, and takes its content over: a change of z
+// is none of the value.
+func NewZSetValue(z *ZSet) Value { return Value{body: z.body, kind: KindZSet} }
 
-// NewHashValue returns a value that is h, which it takes over.
-func NewHashValue(h *Hash) Value { return Value{p: unsafe.Pointer(h), kind: KindHash} }
+// NewHashValue returns a value that is h as it is now, likewise.
+func NewHashValue(h *Hash) Value { return Value{body: h.body, kind: KindHash} }
 
 // NewStreamValue returns a value that is s, which it takes over.
-func NewStreamValue(s *Stream) Value { return Value{p: unsafe.Pointer(s), kind: KindStream} }
+func NewStreamValue(s *Stream) Value {
+	return Value{body: body{p: unsafe.Pointer(s)}, kind: KindStream}
+}
 
 // List returns the list that the value is. The caller has checked the kind: it
 // panics for another one, like the methods below.
@@ -27,20 +30,31 @@ func (v *Value) List() *List { return (*List)(v.object(KindList)) }
 // Set returns the set that the value is.
 func (v *Value) Set() *Set { return (*Set)(v.object(KindSet)) }
 
-// ZSet returns the sorted set that the value is.
-func (v *Value) ZSet() *ZSet { return (*ZSet)(v.object(KindZSet)) }
+// ZSet returns the sorted set that the value is: it lies in the value itself, and is good for
+// as long as a pointer to that is. A copy of it can be read until the set changes.
+func (v *Value) ZSet() *ZSet {
+	v.mustBe(KindZSet)
+	return (*ZSet)(unsafe.Pointer(&v.body))
+}
 
-// Hash returns the hash that the value is.
-func (v *Value) Hash() *Hash { return (*Hash)(v.object(KindHash)) }
+// Hash returns the hash that the value is, likewise.
+func (v *Value) Hash() *Hash {
+	v.mustBe(KindHash)
+	return (*Hash)(unsafe.Pointer(&v.body))
+}
 
 // Stream returns the stream that the value is.
 func (v *Value) Stream() *Stream { return (*Stream)(v.object(KindStream)) }
 
 func (v *Value) object(kind Kind) unsafe.Pointer {
+	v.mustBe(kind)
+	return v.p
+}
+
+func (v *Value) mustBe(kind Kind) {
 	if v.kind != kind {
 		panic(fmt.Sprintf("keyspace: a %s used as a %s", v.kind, kind))
 	}
-	return v.p
 }
 
 // Clone returns a value with the same content that shares nothing that can

@@ -7,13 +7,16 @@ import (
 	"github.com/quorate/quorate/fsm/listpack"
 )
 
-// packed is what a collection is made of: a listpack while it is small, or a B.
-// Small collections are many, so both share the room of one. The zero value is
-// neither.
-type packed[B any] struct {
-	p        unsafe.Pointer // first byte of the listpack, or the B
-	len, cap uint32         // of the listpack; cap 0: there is none
+// body is what a value holds: bytes, an object, or a number.
+type body struct {
+	p        unsafe.Pointer // first byte, or the object
+	len, cap uint32         // of the bytes, or the halves of the number
 }
+
+// packed is what a collection is made of: a listpack while it is small, or a B.
+// Small collections are many, so both share the room of one, which is that of a Value. The
+// zero value is neither: cap is 0 where there is no listpack.
+type packed[B any] struct{ body }
 
 // lp returns the listpack, nil if there is none.
 func (x *packed[B]) lp() listpack.LP {
@@ -25,7 +28,7 @@ func (x *packed[B]) lp() listpack.LP {
 
 // setLP makes a listpack, which is not nil, the content.
 func (x *packed[B]) setLP(lp listpack.LP) {
-	*x = packed[B]{unsafe.Pointer(unsafe.SliceData(lp)), uint32(len(lp)), uint32(min(cap(lp), math.MaxUint32))}
+	x.body = body{unsafe.Pointer(unsafe.SliceData(lp)), uint32(len(lp)), uint32(min(cap(lp), math.MaxUint32))}
 }
 
 // big returns the B, nil if there is none.
@@ -37,4 +40,4 @@ func (x *packed[B]) big() *B {
 }
 
 // setBig makes a B the content.
-func (x *packed[B]) setBig(b *B) { *x = packed[B]{p: unsafe.Pointer(b)} }
+func (x *packed[B]) setBig(b *B) { x.body = body{p: unsafe.Pointer(b)} }

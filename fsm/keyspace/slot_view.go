@@ -95,7 +95,7 @@ func part(c, e *Entry) (bytes int) {
 	}
 	if v.kind != KindString && v.Large() {
 		f := v.Freeze()
-		c.SetValue(Value{p: unsafe.Pointer(f), kind: v.kind, enc: encFrozen})
+		c.SetValue(Value{body: body{p: unsafe.Pointer(f)}, kind: v.kind, enc: encFrozen})
 		return f.Size()
 	}
 	c.SetValue(c.Clone())

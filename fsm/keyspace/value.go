@@ -24,14 +24,13 @@ func (k Kind) String() string {
 }
 
 // Value is one value of the keyspace: a string, held in one allocation or, if
-// it is the decimal text of an int64, in none; or a pointer to a *List, *Set,
-// *ZSet, *Hash or *Stream. The zero value is the empty string.
+// it is the decimal text of an int64, in none; or a List, Set, ZSet, Hash or Stream. The
+// zero value is the empty string.
 //
 // A Value that is copied shares its content with the original: only Clone
 // makes an independent one.
 type Value struct {
-	p    unsafe.Pointer // first byte of the string, or the object
-	n    uint64         // the integer, or length and capacity of the string (32 bits each)
+	body // the string, the integer, the object, or of a Hash or ZSet all there is
 	kind Kind
 	enc  stringEncoding
 
@@ -40,7 +39,7 @@ type Value struct {
 
 // become gives v another content.
 func (v *Value) become(other Value) {
-	v.p, v.n, v.kind, v.enc = other.p, other.n, other.kind, other.enc
+	v.body, v.kind, v.enc = other.body, other.kind, other.enc
 }
 
 // stringEncoding tells how a string is held and what OBJECT ENCODING calls it.
@@ -69,7 +68,7 @@ func NewString(b []byte) Value {
 // overwrite makes v what NewString(b) returns, where b is, if that takes as much memory
 // as the string that is there, or reports false.
 func (v *Value) overwrite(b []byte) bool {
-	held := int(v.n >> 32)
+	held := int(v.cap)
 	if v.kind != KindString || v.enc == encInt || len(b) > held || allocated(len(b)) != allocated(held) {
 		return false
 	}
@@ -77,7 +76,7 @@ func (v *Value) overwrite(b []byte) bool {
 		return false
 	}
 	n := copy(unsafe.Slice((*byte)(v.p), held), b)
-	v.n, v.enc = uint64(n)|uint64(held)<<32, textEncoding(n)
+	v.len, v.enc = uint32(n), textEncoding(n)
 	return true
 }
 
@@ -107,39 +106,43 @@ func NewRawString(b []byte) Value {
 
 // ownString returns a raw string value that takes b over.
 func ownString(b []byte) Value {
-	return Value{p: unsafe.Pointer(unsafe.SliceData(b)), n: uint64(len(b)) | uint64(cap(b))<<32, enc: encRaw}
+	return Value{body: body{unsafe.Pointer(unsafe.SliceData(b)), uint32(len(b)), uint32(cap(b))}, enc: encRaw}
 }
 
 // NewInt returns a string value that is the decimal text of n.
-func NewInt(n int64) Value { return Value{n: uint64(n), enc: encInt} }
+func NewInt(n int64) Value {
+	return Value{body: body{len: uint32(n), cap: uint32(n >> 32)}, enc: encInt}
+}
 
 // Kind returns the value's type.
 func (v *Value) Kind() Kind { return v.kind }
 
 // Int returns the integer and true if the string is held as one.
-func (v *Value) Int() (int64, bool) { return int64(v.n), v.kind == KindString && v.enc == encInt }
+func (v *Value) Int() (int64, bool) { return v.number(), v.kind == KindString && v.enc == encInt }
+
+func (v *Value) number() int64 { return int64(v.len) | int64(v.cap)<<32 }
 
 // Str returns the bytes of a string. An integer is written into buf, which
 // should have room for 20 bytes. The bytes must not be changed and are valid
 // until the value is modified.
 func (v *Value) Str(buf []byte) []byte {
 	if v.enc == encInt {
-		return strconv.AppendInt(buf[:0], int64(v.n), 10)
+		return strconv.AppendInt(buf[:0], v.number(), 10)
 	}
 	return v.bytes()
 }
 
 func (v *Value) bytes() []byte {
-	return unsafe.Slice((*byte)(v.p), v.n>>32)[:uint32(v.n)]
+	return unsafe.Slice((*byte)(v.p), v.cap)[:v.len]
 }
 
 // StrLen returns the length of a string in bytes.
 func (v *Value) StrLen() int {
 	if v.enc == encInt {
 		var buf [20]byte
-		return len(strconv.AppendInt(buf[:0], int64(v.n), 10))
+		return len(strconv.AppendInt(buf[:0], v.number(), 10))
 	}
-	return int(uint32(v.n))
+	return int(v.len)
 }
 
 // Append appends b to a string, growing it in place where there is room, and

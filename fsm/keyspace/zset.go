@@ -249,10 +249,10 @@ func (z *ZSet) Clone() *ZSet {
 // MemUsage estimates the bytes of memory the set occupies. It depends on the
 // contents and the encoding only, so that replicas agree on it.
 func (z *ZSet) MemUsage() int64 {
-	const header = 16
 	if z.big() == nil {
-		return header + int64(len(z.lp()))
+		return int64(allocated(len(z.lp())))
 	}
+	const header = 16
 	// Each member: its place in the dictionary with the spare room of growth,
 	// its cell of the index at two thirds full or less, its entry in a tree
 	// that is seven tenths full, and its bytes with the allocator's rounding.
