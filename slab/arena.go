@@ -73,7 +73,7 @@ func (a *Arena) Free(p unsafe.Pointer) {
 	offset := uintptr(p) - uintptr(all.base)
 	number := uint32(offset >> slabShift)
 	s := all.info(number)
-	if poison {
+	if Poison {
 		b := unsafe.Slice((*byte)(p), sizes[s.class])
 		for i := range b {
 			b[i] = 0xdd

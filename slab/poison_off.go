@@ -2,5 +2,5 @@
 
 package slab
 
-// poison says that freed pieces are overwritten, so that nobody goes on using them unnoticed.
-const poison = false
+// Poison says that freed pieces are overwritten, so that nobody goes on using them unnoticed.
+const Poison = false

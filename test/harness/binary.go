@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+
+	"github.com/quorate/quorate/slab"
 )
 
 // ErrNoBinary is returned when there is no Quorate to run: QUORATE_BIN is not
@@ -32,7 +34,8 @@ func Root() (string, error) {
 }
 
 // Binary returns the server to test: QUORATE_BIN if set, otherwise bin/quorate,
-// built afresh once per process.
+// built afresh once per process. Tests that run with the tag poison have a server with it,
+// bin/quorate-poison.
 var Binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("QUORATE_BIN"); path != "" {
 		abs, err := filepath.Abs(path)
@@ -53,9 +56,12 @@ var Binary = sync.OnceValues(func() (string, error) {
 	}
 	// Built aside and renamed, so that packages tested in parallel, or a node
 	// that is running from bin/, never see half a file.
-	final := filepath.Join(root, "bin", "quorate")
+	final, tags := filepath.Join(root, "bin", "quorate"), ""
+	if slab.Poison {
+		final, tags = final+"-poison", "poison"
+	}
 	aside := fmt.Sprintf("%s.%d", final, os.Getpid())
-	build := exec.Command("go", "build", "-o", aside, ".")
+	build := exec.Command("go", "build", "-tags", tags, "-o", aside, ".")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build quorate: %w\n%s", err, out)
