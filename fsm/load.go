@@ -55,7 +55,7 @@ func (m *Machine) Load(r io.Reader, now int64, merge bool, o Options) (n Loaded,
 	m.setClock()
 	l := o.Loaded
 	d := rdb.NewDecoder(r)
-	d.Limits, d.Tail = &m.ks.Limits, o.Tail
+	d.Limits, d.Tail, d.Borrow = &m.ks.Limits, o.Tail, true
 	records, done := o.records(d)
 	defer done()
 	for {

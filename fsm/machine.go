@@ -186,6 +186,10 @@ func (m *Machine) TakeOver(old *Machine) {
 	}
 }
 
+// Drop gives the memory of keys and values back. The machine is good for nothing afterwards, and
+// nobody may look at it but snapshots that are open: these keep it until the collector finds it.
+func (m *Machine) Drop() { m.ks.Drop() }
+
 // serves reports whether the group serves the slot.
 func (m *Machine) serves(slot int) bool {
 	return m.owned == nil || slot < 0 || m.owned.Has(uint16(slot))

@@ -26,7 +26,7 @@ var ErrSnapshot = errors.New("snapshot can't be restored")
 func Restore(r io.Reader, o Options) (*Machine, error) {
 	m := New(o)
 	d := rdb.NewDecoder(r)
-	d.Limits, d.Own = &m.ks.Limits, ownFields
+	d.Limits, d.Own, d.Borrow = &m.ks.Limits, ownFields, true
 	records, done := o.records(d)
 	defer done()
 	own := map[string]string{}
@@ -121,7 +121,11 @@ func (m *Machine) restoreKey(rec *rdb.Record) error {
 	if m.ks.DB(rec.DB).Find(slot, rec.Key) != nil {
 		return fmt.Errorf("%w: key %.80q twice in database %d", ErrSnapshot, rec.Key, rec.DB)
 	}
-	m.ks.Add(rec.DB, slot, rec.Key, rec.Value)
+	if rec.Borrowed {
+		m.ks.AddCopy(rec.DB, slot, rec.Key, &rec.Value)
+	} else {
+		m.ks.Add(rec.DB, slot, rec.Key, rec.Value)
+	}
 	m.ks.Settle()
 	m.seen.put(m.ks.DB(rec.DB).Find(slot, rec.Key), rec.Idle, rec.Freq)
 	if rec.ExpireAt != 0 {

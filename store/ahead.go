@@ -63,6 +63,9 @@ func (a *decodedAhead) decode(d *rdb.Decoder, stop <-chan struct{}) {
 			var r rdb.Record
 			if r, b.err = d.Next(); b.err == nil {
 				r.Name, r.Text, r.Key = b.keep(r.Name), b.keep(r.Text), b.keep(r.Key)
+				if r.Borrowed {
+					r.Value.Keep(b.keep)
+				}
 				b.records = append(b.records, r)
 			}
 		}

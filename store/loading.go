@@ -227,6 +227,7 @@ func (g *Group) fill(m *fsm.Machine) {
 func (g *Group) emptyLocked() {
 	none := fsm.New(g.opt.Machine)
 	none.TakeOver(g.machine)
+	g.machine.Drop()
 	g.machine, g.unusable = none, ErrLoading
 	// Else the collector would let the new state grow beside the old one, which
 	// it doesn't know yet to be garbage.

@@ -5,6 +5,23 @@ import "slices"
 // NewOwnedString returns a raw string value that takes b over.
 func NewOwnedString(b []byte) Value { return ownString(b) }
 
+// NewOwnedText returns what NewText returns, but takes b over.
+func NewOwnedText(b []byte) Value {
+	v := ownString(b)
+	v.enc = textEncoding(len(b))
+	return v
+}
+
+// Keep has a function copy the bytes of a string that isn't held as an integer, and makes the copy its
+// content.
+func (v *Value) Keep(copyOf func([]byte) []byte) {
+	if v.kind == KindString && v.enc != encInt {
+		enc := v.enc
+		*v = ownString(copyOf(v.bytes()))
+		v.enc = enc
+	}
+}
+
 // Raw makes the string at least n bytes long, padding it with zero bytes, turns
 // it into the raw encoding, and returns its bytes, which may be changed in
 // place until the value is used otherwise. The caller has checked n against

@@ -114,6 +114,23 @@ func (ks *Keyspace) AddString(db int, slot uint16, key, b []byte) {
 	d.used += int64(e.MemUsage())
 }
 
+// AddCopy is Add of a copy of a string, in memory of the keyspace's own. It needs no Settle, but
+// may have one.
+func (ks *Keyspace) AddCopy(db int, slot uint16, key []byte, v *Value) {
+	d, e := ks.add(db, slot, key)
+	var p unsafe.Pointer
+	if v.isBytes() {
+		p = d.mem.Alloc(int(v.len))
+	}
+	if p != nil {
+		e.become(*v)
+		e.moveTo(p, v.bytes())
+	} else {
+		e.become(v.Clone())
+	}
+	d.used += int64(e.MemUsage())
+}
+
 // add adds a key with the empty string.
 func (ks *Keyspace) add(db int, slot uint16, key []byte) (*DB, *Entry) {
 	ks.touch(db, slot, Written{})

@@ -69,6 +69,19 @@ func (ks *Keyspace) InSlabs() (bytes int64) {
 	return bytes
 }
 
+// Drop frees all memory that isn't the collector's business, unless somebody has a hook. Nobody may
+// look at the keyspace any more.
+func (ks *Keyspace) Drop() {
+	if len(ks.hooks) > 0 {
+		return
+	}
+	ks.freed = nil
+	for _, d := range ks.dbs {
+		d.mem.Drop()
+	}
+	ks.dbs = nil
+}
+
 // newName returns a copy of key in the database's memory.
 func (d *DB) newName(key []byte) Name {
 	p := d.mem.Alloc(len(key))

@@ -109,6 +109,16 @@ func TestStringsInSlabs(t *testing.T) {
 			case n < 15 && e == nil:
 				ks.AddString(db, slot, []byte(key), b)
 				model[key] = string(b)
+			case n < 18 && e == nil:
+				v := NewOwnedText(b)
+				if len(b)%2 == 0 {
+					v = NewString(b)
+				}
+				ks.AddCopy(db, slot, []byte(key), &v)
+				model[key] = string(b)
+				if _, number := v.Int(); !number {
+					clear(b) // it was only borrowed
+				}
 			case n < 15:
 				ks.Overwrite(db, slot, e, b)
 				model[key] = string(b)

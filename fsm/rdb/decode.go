@@ -20,16 +20,20 @@ type Decoder struct {
 	// Own, if set, is how the names of auxiliary fields begin that only an Encoder's
 	// files have: when one has come, Limits are nil.
 	Own string
+	// Borrow says that the value of a record may be valid only until the next call of Next, too:
+	// Record.Borrowed.
+	Borrow bool
 	// Tail says that what is behind the file's end is somebody else's: it is neither
 	// expected nor refused.
 	Tail bool
 
-	src     source
-	version int
-	db      int
-	keyRoom []byte // memory of the last record's key
-	room    []byte // memory of the last text
-	done    error
+	src      source
+	version  int
+	db       int
+	keyRoom  []byte // memory of the last record's key
+	room     []byte // memory of the last text
+	borrowed bool   // the last value lies there
+	done     error
 }
 
 // RecordKind tells what a Record is.
@@ -44,7 +48,7 @@ const (
 )
 
 // Record is one piece of a file. Name, Text and Key are valid until the next
-// call of Next, the Value is the caller's.
+// call of Next, the Value is the caller's, unless it is borrowed.
 type Record struct {
 	Kind          RecordKind
 	Name, Text    []byte
@@ -54,6 +58,7 @@ type Record struct {
 	ExpireAt      int64 // Unix ms; 0: none
 	Idle, Freq    int64 // seconds without a use, and the counter of uses, up to 255; -1: not said
 	Value         keyspace.Value
+	Borrowed      bool // the value lies in memory of the decoder: see Decoder.Borrow
 }
 
 // NewDecoder returns a decoder that takes all of r. It buffers.
@@ -202,9 +207,11 @@ func (d *Decoder) key(valueType byte, expireAt int64) (rec Record, err error) {
 	if rec.Key, err = d.bytes(&d.keyRoom); err != nil {
 		return rec, err
 	}
+	d.borrowed = false
 	if rec.Value, err = d.value(valueType); err != nil {
 		err = fmt.Errorf("key %.80q: %w", rec.Key, err)
 	}
+	rec.Borrowed = d.borrowed
 	return rec, err
 }
 

@@ -1,6 +1,11 @@
 package rdb
 
-import "github.com/quorate/quorate/fsm/keyspace"
+import (
+	"bytes"
+
+	"github.com/quorate/quorate/fsm/keyspace"
+	"github.com/quorate/quorate/slab"
+)
 
 // embstrMax is the length up to which a string that is loaded counts as
 // "embstr" and not as "raw".
@@ -38,17 +43,26 @@ func (e *Encoder) stringValue(v *keyspace.Value) byte {
 
 func (d *Decoder) stringValue() (keyspace.Value, error) {
 	t, err := d.text(&d.room)
-	switch {
-	case err != nil:
+	if err != nil {
 		return keyspace.Value{}, err
-	case t.isInt:
-		return keyspace.NewInt(t.n), nil
-	case t.padded == len14 && len(t.b) <= embstrMax:
-		return keyspace.NewRawString(t.b), nil
-	case t.padded == len32 && len(t.b) <= embstrMax:
-		return keyspace.NewText(t.b), nil
 	}
-	return keyspace.NewString(t.b), nil
+	if t.isInt {
+		return keyspace.NewInt(t.n), nil
+	}
+	b := t.b
+	if d.borrowed = d.Borrow && len(b) <= slab.Max; !d.borrowed {
+		b = bytes.Clone(b)
+	}
+	switch {
+	case t.padded == len14 && len(b) <= embstrMax:
+		return keyspace.NewOwnedString(b), nil
+	case t.padded == len32 && len(b) <= embstrMax:
+		return keyspace.NewOwnedText(b), nil
+	}
+	if n, ok := keyspace.ParseInt(b); ok {
+		return keyspace.NewInt(n), nil
+	}
+	return keyspace.NewOwnedText(b), nil
 }
 
 func isInt(b []byte) bool {
