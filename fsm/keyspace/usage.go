@@ -3,6 +3,8 @@ package keyspace
 import (
 	"math/bits"
 	"unsafe"
+
+	"github.com/quorate/quorate/slab"
 )
 
 // The memory that keys and values take is estimated, not measured: the number
@@ -27,12 +29,10 @@ func allocated(n int) int {
 	switch {
 	case n <= 0:
 		return 0
-	case n <= 8:
-		return 8
-	case n <= 256:
-		return (n + 15) &^ 15
+	case n <= slab.Max:
+		return slab.Round(n)
 	}
-	// Size classes lie about an eighth of their size apart.
+	// Size classes of the heap lie about an eighth of their size apart, too.
 	step := 1 << (bits.Len(uint(n-1)) - 4)
 	return (n + step - 1) &^ (step - 1)
 }
