@@ -54,7 +54,7 @@ func (ks *Keyspace) Databases() int { return len(ks.dbs) }
 func (ks *Keyspace) DB(i int) *DB { return ks.dbs[i] }
 
 // BeforeWrite installs a function that is called before any key of a slot of a database
-// changes, and returns a function that removes it. A snapshot uses it to save what it has not saved yet.
+// changes, and returns a function that removes it, between commands. A snapshot uses it to save what it has not saved yet.
 //
 // Flush and Swap don't call it: they change which databases the keyspace has,
 // not what is in one. Who wants to know the databases as they were keeps what
@@ -64,6 +64,9 @@ func (ks *Keyspace) BeforeWrite(hook func(db *DB, slot uint16, w Written)) (remo
 	ks.hooks = append(ks.hooks, h)
 	return func() {
 		ks.hooks = slices.DeleteFunc(ks.hooks, func(other *beforeWrite) bool { return other == h })
+		if len(ks.flushed) > 0 && len(ks.hooks)+len(ks.opened) == 0 {
+			ks.releaseFlushed() // no command may come for long, and it may be all there was
+		}
 	}
 }
 

@@ -1,13 +1,15 @@
 package keyspace
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/quorate/quorate/slab"
 )
 
-// Keys, and strings and listpacks of hashes and sorted sets up to slab.Max bytes, lie in memory of their database, out of the
-// collector's sight (docs/decisions/0031-strings-off-the-heap.md). Values come from the heap, and
+// Keys, and strings and listpacks of hashes and sorted sets up to slab.Max bytes, lie in
+// memory of their database, out of the collector's sight
+// (docs/decisions/0031-strings-off-the-heap.md). Values come from the heap, and
 // Settle brings those of the entries that were open there; until then commands do with a value what
 // they like. What is freed stays as it is until Settle, so that nothing that a command has
 // looked at goes away under it, and while somebody has a hook: a snapshot shares keys and values with the
@@ -51,10 +53,7 @@ func (ks *Keyspace) release() {
 
 // releaseFlushed frees what databases had that were flushed.
 func (ks *Keyspace) releaseFlushed() {
-	for _, f := range ks.freed { // more than its turn, but they may be of those
-		f.mem.Free(f.p)
-	}
-	ks.freed = nil
+	ks.freed = slices.DeleteFunc(ks.freed, func(f freed) bool { return slices.Contains(ks.flushed, f.mem) })
 	for _, mem := range ks.flushed {
 		mem.Drop()
 	}

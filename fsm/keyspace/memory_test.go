@@ -238,6 +238,9 @@ func TestFreedWaits(t *testing.T) {
 			t.Errorf("%s: gone though somebody has a hook", change.name)
 		}
 		unhook()
+		if len(ks.flushed) > 0 {
+			t.Errorf("%s: what was flushed waits for a command", change.name)
+		}
 		ks.Settle()
 		if change.name != "Flush" && len(ks.freed) > 0 || len(ks.flushed) > 0 {
 			t.Errorf("%s: %d pieces and %d databases still wait", change.name, len(ks.freed), len(ks.flushed))
